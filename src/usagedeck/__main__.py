@@ -1,0 +1,5 @@
+"""`python -m usagedeck` is `usagedeck`."""
+
+from usagedeck.cli import main
+
+main()

@@ -1,0 +1,186 @@
+"""What an operator does: workspaces, users, keys and display names. Commands are data, so that the command line can carry
+them out itself or hand them to a running server."""
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from usagedeck.access import Permission, Role
+from usagedeck.catalog import Label
+from usagedeck.deck import Deck
+from usagedeck.directory import keys
+from usagedeck.directory.repo import ApiKey, Workspace
+from usagedeck.errors import InvalidInput, NotFound
+from usagedeck.times import iso, zone
+
+CURRENCIES = ("usd", "eur", "inr", "pln", "gbp")
+MIN_PASSWORD = 10
+
+Id: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Command(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field="command"):
+    """Something an operator wants done."""
+
+
+class CreateWorkspace(Command, tag="workspace.create"):
+    """A workspace with a first key that may write and read everything in it."""
+
+    name: Name
+    id: Id | None = None
+    currency: str = "usd"
+    time_zone: str = "UTC"
+    billing_day: Annotated[int, Meta(ge=1, le=31)] = 1
+    concurrency_limit: Annotated[int, Meta(ge=1)] | None = None
+
+
+class ListWorkspaces(Command, tag="workspace.list"):
+    """All workspaces."""
+
+
+class AddUser(Command, tag="user.add"):
+    """A member who can sign in. Without a password one is made up and shown once."""
+
+    workspace: Id
+    email: Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)]
+    id: Id | None = None
+    name: str = ""
+    password: str | None = None
+    role: Role = Role.MEMBER
+    full_read: bool = False
+
+
+class CreateKey(Command, tag="key.create"):
+    """An API key. The secret is in the answer and nowhere else."""
+
+    workspace: Id
+    label: Name
+    id: Id | None = None
+    user: Id | None = None
+    permissions: list[Permission] = msgspec.field(default_factory=lambda: list(Permission))
+
+
+class ListKeys(Command, tag="key.list"):
+    """The keys of a workspace, without their secrets."""
+
+    workspace: Id
+
+
+class RevokeKey(Command, tag="key.revoke"):
+    """A key stops working at once; its usage stays."""
+
+    workspace: Id
+    id: Id
+
+
+class SetLabels(Command, tag="labels.set"):
+    """Display names of voices, users, keys, groups and other ids."""
+
+    workspace: Id
+    kind: Label
+    names: dict[str, Name]
+
+
+AnyCommand: TypeAlias = CreateWorkspace | ListWorkspaces | AddUser | CreateKey | ListKeys | RevokeKey | SetLabels
+
+decode = msgspec.json.Decoder(AnyCommand).decode
+encode = msgspec.json.encode
+
+
+def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
+    """Do it and say what came of it. Raises `InvalidInput`, `NotFound` or `Conflict`."""
+    match command:
+        case CreateWorkspace():
+            return _create_workspace(deck, command)
+        case ListWorkspaces():
+            return {"workspaces": [{"workspace_id": w.id, "name": w.name} for w in deck.directory.workspaces()]}
+        case AddUser():
+            return _add_user(deck, command)
+        case CreateKey():
+            return _create_key(deck, command)
+        case ListKeys():
+            return {"keys": [_key(k) for k in deck.directory.keys(_workspace(deck, command.workspace).id)]}
+        case RevokeKey():
+            if not deck.directory.revoke_key(_workspace(deck, command.workspace).id, command.id):
+                raise NotFound(f'There is no active key "{command.id}" in this workspace.', field="id", code="api_key_not_found")
+            return {"id": command.id, "revoked": True}
+        case SetLabels():
+            deck.directory.set_labels(_workspace(deck, command.workspace).id, command.kind, command.names)
+            return {"kind": command.kind, "names": len(command.names)}
+
+
+def _workspace(deck: Deck, id_: str) -> Workspace:
+    found = deck.directory.workspace(id_)
+    if found is None:
+        known = ", ".join(w.id for w in deck.directory.workspaces()) or "none yet"
+        raise NotFound(f'There is no workspace "{id_}". There are: {known}.', field="workspace", code="workspace_not_found")
+    return found
+
+
+def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
+    if command.currency.lower() not in CURRENCIES:
+        raise InvalidInput(f'currency "{command.currency}" is unknown; use one of {", ".join(CURRENCIES)}.', field="currency")
+    zone(command.time_zone)
+    made = deck.directory.add_workspace(
+        command.id or keys.mint_id("ws"),
+        command.name,
+        currency=command.currency.lower(),
+        time_zone=command.time_zone,
+        billing_day=command.billing_day,
+        concurrency_limit=command.concurrency_limit,
+    )
+    key = _create_key(deck, CreateKey(workspace=made.id, label="first key"))
+    return {"workspace_id": made.id, "name": made.name, "api_key": key["api_key"], "key_id": key["key_id"]}
+
+
+def _add_user(deck: Deck, command: AddUser) -> dict[str, Any]:
+    workspace = _workspace(deck, command.workspace)
+    known = deck.directory.user_by_email(command.email)
+    if known is not None:
+        deck.directory.add_member(workspace.id, known.id, role=command.role, full_read=command.full_read)
+        return {"user_id": known.id, "email": known.email, "workspace_id": workspace.id, "role": command.role}
+    password = command.password or keys.mint_token()[:20]
+    if len(password) < MIN_PASSWORD:
+        raise InvalidInput(f"The password has {len(password)} characters; use at least {MIN_PASSWORD}.", field="password")
+    id_ = command.id or keys.mint_id("user")
+    deck.directory.add_user(id_, email=command.email, name=command.name, password=keys.hash_password(password))
+    deck.directory.add_member(workspace.id, id_, role=command.role, full_read=command.full_read)
+    made = {"user_id": id_, "email": command.email.lower(), "workspace_id": workspace.id, "role": command.role}
+    return made if command.password else {**made, "password": password}
+
+
+def _create_key(deck: Deck, command: CreateKey) -> dict[str, Any]:
+    workspace = _workspace(deck, command.workspace)
+    if not command.permissions:
+        raise InvalidInput("A key without permissions can do nothing; name at least one.", field="permissions")
+    secret = keys.mint_key()
+    made = deck.directory.add_key(
+        workspace.id,
+        command.id or keys.mint_id("key"),
+        label=command.label,
+        user_id=command.user,
+        hint=keys.hint(secret),
+        verifier=keys.verifier(secret),
+        permissions=command.permissions,
+    )
+    return {
+        "workspace_id": workspace.id,
+        "key_id": made.id,
+        "label": made.label,
+        "api_key": secret,
+        "permissions": made.permissions,
+    }
+
+
+def _key(key: ApiKey) -> dict[str, Any]:
+    return {
+        "key_id": key.id,
+        "label": key.label,
+        "hint": key.hint,
+        "user_id": key.user_id,
+        "permissions": key.permissions,
+        "created_at": iso(key.created_at),
+        "revoked_at": iso(key.revoked_at) if key.revoked_at else None,
+    }

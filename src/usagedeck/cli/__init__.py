@@ -1,0 +1,38 @@
+"""The command line: start the server, try the demo, import files, and do what an operator does.
+
+While a server runs, the data belongs to it; commands are then handed to it, so they work either way.
+"""
+
+import typer
+
+from usagedeck import __version__
+from usagedeck.cli.common import say
+from usagedeck.cli.operate import key_app, user_app, workspace_app
+from usagedeck.cli.serving import serve_command
+from usagedeck.errors import Conflict, InvalidInput, UsagedeckError
+
+app = typer.Typer(
+    help="The Developers page for any metered API: usage, analytics, request log, export.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve_command)
+app.add_typer(workspace_app, name="workspace")
+app.add_typer(user_app, name="user")
+app.add_typer(key_app, name="key")
+
+
+@app.command()
+def version() -> None:
+    """Print the release."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Entry point: our own errors are sentences, not tracebacks."""
+    try:
+        app()
+    except UsagedeckError as error:
+        say.print(f"[red]error:[/] {error.message}", soft_wrap=True)
+        raise SystemExit(2 if isinstance(error, InvalidInput | Conflict) else 1) from None

@@ -1,0 +1,92 @@
+"""What the commands share: settings from options, output, and the way to a running server."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx2
+import msgspec
+import structlog
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from usagedeck import admin
+from usagedeck.deck import open_deck
+from usagedeck.errors import InvalidInput
+from usagedeck.settings import Settings
+from usagedeck.web.server import SERVER_FILE, Running
+
+say = Console(stderr=True, highlight=False)
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the data.", show_default="usagedeck-data")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+WorkspaceId = Annotated[str, typer.Option("--workspace", "-w", help="Workspace id.")]
+
+
+def settings_of(**given: Any) -> Settings:
+    """Settings from the environment, overridden by the options that were given."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InvalidInput(f"Setting {name}: {first['msg']}.", field=name) from None
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    sys.stdout.write(msgspec.json.encode(content).decode() + "\n")
+    sys.stdout.flush()
+
+
+def carry_out(settings: Settings, command: admin.AnyCommand) -> dict[str, Any]:
+    """Do a command here, or hand it to the server that owns the data."""
+    if running := running_server(settings):
+        return ask(running, "/operator/command", admin.encode(command))
+    with open_deck(settings) as deck:
+        return admin.perform(deck, admin.decode(admin.encode(command)))  # decoding is what checks
+
+
+def running_server(settings: Settings) -> Running | None:
+    """The server that has the data folder open, if it answers."""
+    try:
+        running = msgspec.json.decode((settings.data_dir / SERVER_FILE).read_bytes(), type=Running)
+        httpx2.get(f"{running.url}/healthz", timeout=5)
+    except (OSError, msgspec.MsgspecError, httpx2.HTTPError):
+        return None
+    return running
+
+
+def ask(running: Running, path: str, content: bytes) -> dict[str, Any]:
+    """One call of the running server's operator door; its refusals become ours."""
+    response = httpx2.post(running.url + path, content=content, headers={"authorization": f"Bearer {running.token}"}, timeout=120)
+    answer: dict[str, Any] = response.json()
+    if response.is_error:
+        raise InvalidInput(str(answer.get("detail", response.text)), field=answer.get("field"), code=str(answer.get("code")))
+    return answer
+
+
+def set_up_logs() -> None:
+    level = logging.INFO if sys.stderr.isatty() else logging.WARNING
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    table = Table(*columns, box=None)
+    for row in rows:
+        cells = (row[column] for column in columns)
+        table.add_row(*(", ".join(c) if isinstance(c, list) else "" if c is None else str(c) for c in cells))
+    Console(highlight=False).print(table)

@@ -1,0 +1,122 @@
+"""What an operator does: workspaces, people, keys. Each command works on stopped data and on a running server."""
+
+from typing import Annotated
+
+import typer
+
+from usagedeck import admin
+from usagedeck.access import Permission, Role
+from usagedeck.cli.common import AsJson, DataDir, WorkspaceId, carry_out, print_json, print_table, say, settings_of
+
+workspace_app = typer.Typer(help="Workspaces: the tenants whose usage is kept apart.", no_args_is_help=True)
+user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+@workspace_app.command("create")
+def workspace_create(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    id_: Annotated[str | None, typer.Option("--id", help="Its id in events and URLs; made up when absent.")] = None,
+    currency: Annotated[str, typer.Option(help=f"One of {', '.join(admin.CURRENCIES)}.")] = "usd",
+    time_zone: Annotated[str, typer.Option(help="IANA name; days of reports follow it.")] = "UTC",
+    billing_day: Annotated[int, typer.Option(min=1, max=31, help="Day of the month a billing period begins.")] = 1,
+    concurrency_limit: Annotated[int | None, typer.Option(min=1, help="Shown as a line in the concurrency chart.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a workspace and a first API key that may write and read."""
+    command = admin.CreateWorkspace(
+        name=name,
+        id=id_,
+        currency=currency,
+        time_zone=time_zone,
+        billing_day=billing_day,
+        concurrency_limit=concurrency_limit,
+    )
+    made = carry_out(settings_of(data_dir=data_dir), command)
+    if as_json:
+        print_json(made)
+        return
+    say.print(f"Workspace [bold]{made['workspace_id']}[/] ({made['name']}) is there. Its first API key, shown only now:")
+    typer.echo(made["api_key"])
+
+
+@workspace_app.command("list")
+def workspace_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the workspaces."""
+    found = carry_out(settings_of(data_dir=data_dir), admin.ListWorkspaces())
+    if as_json:
+        print_json(found)
+    else:
+        print_table(found["workspaces"], ("workspace_id", "name"))
+
+
+@user_app.command("add")
+def user_add(
+    email: Annotated[str, typer.Argument(help="E-mail address they sign in with.")],
+    workspace: WorkspaceId,
+    id_: Annotated[str | None, typer.Option("--id", help="Their user_id in events; made up when absent.")] = None,
+    name: Annotated[str, typer.Option(help="Their name.")] = "",
+    password: Annotated[str | None, typer.Option(help="At least 10 characters; made up and shown once when absent.")] = None,
+    role: Annotated[Role, typer.Option(help="Owners and admins see the whole workspace.")] = Role.MEMBER,
+    full_read: Annotated[bool, typer.Option("--full-read", help="Let a member see the whole workspace.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a person to a workspace; somebody who has an account elsewhere here keeps it."""
+    command = admin.AddUser(
+        workspace=workspace, email=email, id=id_, name=name, password=password, role=role, full_read=full_read
+    )
+    made = carry_out(settings_of(data_dir=data_dir), command)
+    if as_json:
+        print_json(made)
+        return
+    say.print(f"[bold]{made['email']}[/] ({made['user_id']}) is {made['role']} of {made['workspace_id']}.")
+    if "password" in made:
+        say.print("Their password, shown only now:")
+        typer.echo(made["password"])
+
+
+@key_app.command("create")
+def key_create(
+    label: Annotated[str, typer.Argument(help="What it is for.")],
+    workspace: WorkspaceId,
+    id_: Annotated[str | None, typer.Option("--id", help="Its api_key_id in events; made up when absent.")] = None,
+    user: Annotated[str | None, typer.Option(help="The user it belongs to; a key without one sees the whole workspace.")] = None,
+    permission: Annotated[list[Permission] | None, typer.Option(help="What it may do; everything when absent.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create an API key. It is shown once."""
+    command = admin.CreateKey(workspace=workspace, label=label, id=id_, user=user, permissions=permission or list(Permission))
+    made = carry_out(settings_of(data_dir=data_dir), command)
+    if as_json:
+        print_json(made)
+        return
+    say.print(f"Key [bold]{made['key_id']}[/] ({made['label']}) may {', '.join(made['permissions'])}. Shown only now:")
+    typer.echo(made["api_key"])
+
+
+@key_app.command("list")
+def key_list(workspace: WorkspaceId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the keys of a workspace."""
+    found = carry_out(settings_of(data_dir=data_dir), admin.ListKeys(workspace=workspace))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(found["keys"], ("key_id", "label", "hint", "user_id", "permissions", "created_at", "revoked_at"))
+
+
+@key_app.command("revoke")
+def key_revoke(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Id of the key.")],
+    workspace: WorkspaceId,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key. It stops working at once; its usage stays."""
+    done = carry_out(settings_of(data_dir=data_dir), admin.RevokeKey(workspace=workspace, id=id_))
+    if as_json:
+        print_json(done)
+    else:
+        say.print(f"Key [bold]{done['id']}[/] is revoked.")

@@ -1,0 +1,141 @@
+"""Settings, store, directory, writer and clock, opened once and handed to every rule. It holds; it does nothing."""
+
+import fcntl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from usagedeck.directory.repo import Directory
+from usagedeck.errors import Conflict, TooBusy
+from usagedeck.events import EventReader
+from usagedeck.settings import Settings
+from usagedeck.store.clickhouse import Store
+from usagedeck.store.writer import Writer
+
+Clock = Callable[[], int]
+
+LOCK = "lock"
+
+
+def system_clock() -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Arrivals:
+    """Hands out arrival stamps in microseconds that only ever rise, whatever the machine's clock does."""
+
+    def __init__(self, clock: Clock, latest: int) -> None:
+        self._clock = clock
+        self._latest = latest
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> int:
+        """The first of `count` stamps that nobody else gets."""
+        with self._lock:
+            first = max(self._clock() * 1000, self._latest + 1)
+            self._latest = first + count - 1
+            return first
+
+
+class Throttle:
+    """Lets a name fail a number of times within five minutes, then asks it to wait."""
+
+    WINDOW_MS = 300_000
+    MAX_NAMES = 100_000
+
+    def __init__(self, clock: Clock, attempts: int) -> None:
+        self._clock = clock
+        self._attempts = attempts
+        self._failures: dict[str, deque[int]] = {}
+        self._lock = threading.Lock()
+
+    def check(self, *names: str) -> None:
+        """Raises `TooBusy` when one of the names has failed too often lately."""
+        now = self._clock()
+        with self._lock:
+            for name in names:
+                failures = self._failures.get(name)
+                while failures and failures[0] <= now - self.WINDOW_MS:
+                    failures.popleft()
+                if failures and len(failures) >= self._attempts:
+                    wait = max(1, (failures[0] + self.WINDOW_MS - now) // 1000)
+                    raise TooBusy(f"Too many failed sign-ins; try again in {wait} seconds.", retry_after=wait)
+
+    def failed(self, *names: str) -> None:
+        with self._lock:
+            for name in names:
+                self._failures.setdefault(name, deque(maxlen=self._attempts)).append(self._clock())
+            while len(self._failures) > self.MAX_NAMES:
+                self._failures.pop(next(iter(self._failures)))
+
+    def succeeded(self, *names: str) -> None:
+        with self._lock:
+            for name in names:
+                self._failures.pop(name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    settings: Settings
+    store: Store
+    directory: Directory
+    writer: Writer
+    reader: EventReader
+    arrivals: Arrivals
+    throttle: Throttle
+    clock: Clock = field(default=system_clock)
+
+
+@contextmanager
+def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]:
+    """Open everything; close it in the reverse order, after writing what is waiting.
+
+    Raises `Conflict` when another process has the data folder open.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_owned(settings.data_dir))
+        directory = Directory(settings.directory_url, clock)
+        stack.callback(directory.close)
+        store = Store(settings)
+        stack.callback(store.close)
+        writer = Writer(
+            store,
+            queue_bytes=settings.queue_bytes,
+            min_free_bytes=settings.min_free_bytes,
+            folder=Path(urlsplit(settings.store_url).path),
+        )
+        stack.callback(writer.close)
+        yield Deck(
+            settings=settings,
+            store=store,
+            directory=directory,
+            writer=writer,
+            reader=EventReader(settings),
+            arrivals=Arrivals(clock, store.latest_arrival()),
+            throttle=Throttle(clock, settings.sign_in_attempts),
+            clock=clock,
+        )
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Make the folder private and hold its lock for as long as the deck is open."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    (folder / "store").mkdir(exist_ok=True, mode=0o700)
+    with (folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                f"{folder} is in use by another usagedeck process; stop it, or name another folder with --data-dir.",
+                field="data_dir",
+                code="in_use",
+            ) from None
+        yield

@@ -1,0 +1,1 @@
+"""One module per change; each names the one before it."""

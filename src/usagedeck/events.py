@@ -1,0 +1,346 @@
+"""What an event is at the collecting door, made from the catalogue: its shape, its checks, and the row it becomes.
+
+An `EventReader` turns the JSON of one event into a row for the store or into a `Rejection` that names the field and the
+mend; it never raises for bad input and knows nothing of neighbours, workspaces' data or the store.
+"""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Optional, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from usagedeck.catalog import DECIMALS, MAX_AMOUNT, MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
+from usagedeck.errors import InvalidInput, did_you_mean
+from usagedeck.settings import Settings
+from usagedeck.times import EARLIEST, SECOND, iso, parse_instant
+
+REVISION_STEP = 2**52
+"""Versions of one revision lie below this; a higher revision of an event beats every arrival of a lower one."""
+
+KINDS = {"request": Subject.REQUESTS, "delivery": Subject.DELIVERIES}
+
+
+def version(arrived_us: int, revision: int = 0) -> int:
+    """The store keeps the highest version of an identity: the first arrival of the highest revision."""
+    return revision * REVISION_STEP + (REVISION_STEP - 1 - arrived_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one event of a batch was not taken, and how to mend it."""
+
+    index: int
+    id: str | None
+    code: str
+    field: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What we add to the events of a batch."""
+
+    workspace_id: str
+    currency: str
+    owners: Mapping[str, str]
+    """Owner of each API key of the workspace, for events that name a key and no user."""
+    now: int
+
+
+class Event(Protocol):
+    """The fields that rules look at; the rest pass through unread. Declared in the catalogue."""
+
+    id: str | None
+    time: Any
+    user_id: str | None
+    api_key_id: str | None
+    group_ids: list[str] | None
+    path: str | None
+    route: str | None
+    ip: str | None
+    cost: Decimal | None
+    currency: str | None
+    attributes: dict[str, str] | None
+    error: Any
+    message_id: str | None
+
+
+class _Kind(msgspec.Struct):
+    kind: str = "request"
+
+
+class _Identity(msgspec.Struct):
+    id: str | None = None
+
+
+class EventReader:
+    """Checks events against the catalogue and the limits of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._decoders = {kind: msgspec.json.Decoder(_struct(kind, settings)) for kind in KINDS}
+        self._names = {kind: [f.name for f in fields(s) if not (f.stamped or f.inside)] for kind, s in KINDS.items()}
+        self._amounts = {
+            kind: [f.name for f in fields(s) if f.type is Type.DECIMAL and not f.stamped] for kind, s in KINDS.items()
+        }
+        self._kind = msgspec.json.Decoder(_Kind)
+        self._identity = msgspec.json.Decoder(_Identity)
+        self._encode = msgspec.json.Encoder(decimal_format="string").encode
+
+    def read(self, index: int, raw: bytes, stamp: Stamp, version_: int) -> tuple[Subject, bytes] | Rejection:
+        """The row of one event as a line of JSON with the store's column names, or why it is refused."""
+        try:
+            kind = self._kind_of(raw)
+            event: Event = self._decode(kind, raw)
+            extra = self._check(kind, event, raw, stamp)
+        except InvalidInput as error:
+            return Rejection(index, self._id_of(raw), error.code, error.field, error.message)
+        head = self._encode({"workspace_id": stamp.workspace_id, "version": version_, **extra})
+        return KINDS[kind], head[:-1] + b"," + self._encode(event)[1:]
+
+    def _kind_of(self, raw: bytes) -> str:
+        if len(raw) > self._settings.max_event_bytes:
+            raise InvalidInput(
+                f"The event has {len(raw):,} bytes; at most {self._settings.max_event_bytes:,} are taken (max_event_bytes).",
+                code="too_large",
+            )
+        if b'"kind"' not in raw:
+            return "request"
+        try:
+            kind = self._kind.decode(raw).kind
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return "request"  # the full decoder says what is wrong
+        if kind not in KINDS:
+            raise InvalidInput(f'kind "{kind[:40]}" is unknown; send "request" or "delivery".', field="kind", code="unknown_kind")
+        return kind
+
+    def _decode(self, kind: str, raw: bytes) -> Any:
+        try:
+            return self._decoders[kind].decode(raw)
+        except msgspec.ValidationError as error:
+            raise self._explain(kind, str(error)) from None
+        except RecursionError:
+            raise InvalidInput("The event is nested too deeply; events are flat.", code="malformed") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(
+                f"The event is no valid JSON: {error}. Send one JSON object per event.", code="malformed"
+            ) from None
+
+    def _explain(self, kind: str, said: str) -> InvalidInput:
+        """A decoder's complaint in the sender's words."""
+        what, _, where = said.partition(" - at `$")
+        name = where.rstrip("`").lstrip(".") or None
+        if match := re.search(r"unknown field `(.*)`", what):
+            unknown = match[1]
+            near = did_you_mean(unknown, self._names[kind]).split("Known:")[0].strip()
+            hint = f"{near[0].upper()}{near[1:]} " if near else ""
+            path = f"{name}.{unknown}" if name else unknown
+            return InvalidInput(
+                f'"{path}" is no field of a {kind}. {hint}Your own data belongs under "attributes".',
+                field=path,
+                code="unknown_field",
+            )
+        if name is None:
+            return InvalidInput(f"{what.replace('`', '')}; send one JSON object per event.", code="malformed")
+        top = re.split(r"[.\[]", name)[0]
+        if match := re.search(r"length <= (\d+)", what):
+            if "array" in what or "object" in what:
+                return InvalidInput(f"{top} has too many entries; at most {match[1]} are taken.", field=top, code="too_many")
+            return InvalidInput(f"{name} is too long; at most {match[1]} characters are taken.", field=top, code="too_long")
+        if match := re.search(r"Expected `int` (>=|<=) (-?\d+)", what):
+            side = "least" if match[1] == ">=" else "most"
+            return InvalidInput(f"{name} is out of range; it is at {side} {match[2]}.", field=top, code="out_of_range")
+        plain = what.replace("`", "").replace(" | null", "")
+        quoted = "; send a number without quotes" if "got str" in plain else ""
+        return InvalidInput(f"{name}: {plain[0].lower()}{plain[1:]}{quoted}.", field=top, code="wrong_type")
+
+    def _check(self, kind: str, event: Event, raw: bytes, stamp: Stamp) -> dict[str, str]:
+        """Fill what follows from the rest, refuse what cannot be; returns columns that are nested in the JSON."""
+        settings = self._settings
+        event.time = self._time(event, stamp.now)
+        event.id = event.id or new_id(stamp.now)
+        if b"\\u0000" in raw:
+            _no_nul(event)
+        for name in self._amounts[kind]:
+            if (amount := getattr(event, name)) is not None:
+                setattr(event, name, _amount(name, amount))
+        if event.attributes:
+            _check_attributes(event.attributes, settings)
+        if kind == "request":
+            _fill_request(event, stamp)
+            if event.ip:
+                event.ip = kept_ip(event.ip, settings.keep_full_ip)
+        elif not event.message_id:
+            event.message_id = event.id
+        extra: dict[str, str] = {}
+        if event.error is not None:
+            extra = {"error_code": event.error.code or "", "error_message": event.error.message or ""}
+            event.error = None
+        return extra
+
+    def _time(self, event: Event, now: int) -> int:
+        if event.time is None:
+            if event.id:
+                raise InvalidInput(
+                    "time is missing. An event with an id needs its time too: together they are its identity, "
+                    "and without it a repeat would count again.",
+                    field="time",
+                    code="missing_time",
+                )
+            return now
+        time = parse_instant(event.time, field="time")
+        if time < EARLIEST:
+            raise InvalidInput(f"time is {iso(time)}; the earliest accepted is {iso(EARLIEST)}.", field="time", code="too_old")
+        latest = now + self._settings.max_future_seconds * SECOND
+        if time > latest:
+            raise InvalidInput(
+                f"time is {iso(time)}, in the future; the latest accepted now is {iso(latest)}. Check the sender's clock.",
+                field="time",
+                code="in_future",
+            )
+        return time
+
+    def _id_of(self, raw: bytes) -> str | None:
+        try:
+            found = self._identity.decode(raw[:1_000_000]).id
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return found[:256] if found else None
+
+
+def _struct(kind: str, settings: Settings) -> type[msgspec.Struct]:
+    """The shape of an event, from the catalogue."""
+    nested: dict[str, list[Any]] = {}
+    flat: list[Any] = [("kind", Literal[kind], kind)]
+    for found in fields(KINDS[kind]):
+        if found.inside:
+            outer, inner = found.inside
+            nested.setdefault(outer, []).append((inner, _shape(found, settings), None))
+        elif not found.stamped:
+            flat.append((found.name, _shape(found, settings), None))
+    for outer, inner_fields in nested.items():
+        shape = msgspec.defstruct(outer, inner_fields, forbid_unknown_fields=True, kw_only=True)
+        flat.append((outer, Optional[shape], None))  # noqa: UP045 - `shape` is a value here, not a name
+    return msgspec.defstruct(kind, flat, forbid_unknown_fields=True, omit_defaults=True, kw_only=True)
+
+
+def _shape(found: Field, settings: Settings) -> Any:
+    short = Annotated[str, Meta(max_length=settings.max_text)]
+    if found.type is Type.INT:
+        return Annotated[int, Meta(ge=found.low, le=found.high)] | None
+    if found.type is Type.DECIMAL:
+        return Decimal | None
+    if found.type is Type.INSTANT:
+        return int | float | str | None
+    if found.type is Type.LIST:
+        return Annotated[list[short], Meta(max_length=settings.max_groups)] | None
+    if found.type is Type.MAP:
+        return dict[str, str] | None
+    return Annotated[str, Meta(max_length=settings.max_long_text)] | None if found.long else short | None
+
+
+def _amount(name: str, amount: Decimal) -> Decimal:
+    """An amount that the store holds exactly."""
+    if not amount.is_finite() or amount < 0:
+        raise InvalidInput(f"{name} is {str(amount)[:40]}; amounts are zero or more.", field=name, code="out_of_range")
+    if amount >= MAX_AMOUNT:
+        raise InvalidInput(f"{name} is {str(amount)[:40]}; amounts are below {MAX_AMOUNT:,f}.", field=name, code="out_of_range")
+    kept = round(amount, DECIMALS)
+    if kept != amount:
+        raise InvalidInput(
+            f"{name} is {str(amount)[:40]}; at most {DECIMALS} decimals are kept, so round it before sending.",
+            field=name,
+            code="too_precise",
+        )
+    return kept
+
+
+def _no_nul(event: Any) -> None:
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if isinstance(value, msgspec.Struct):
+            _no_nul(value)
+        elif value and isinstance(value, str | list | dict):
+            texts = (value,) if isinstance(value, str) else [*value, *value.values()] if isinstance(value, dict) else value
+            if any("\0" in text for text in texts):
+                raise InvalidInput(f"{name} contains a NUL character; remove it.", field=name, code="bad_character")
+
+
+def _check_attributes(attributes: Mapping[str, str], settings: Settings) -> None:
+    if len(attributes) > settings.max_attributes:
+        raise InvalidInput(
+            f"attributes has {len(attributes)} keys; at most {settings.max_attributes} are taken (max_attributes).",
+            field="attributes",
+            code="too_many",
+        )
+    for key, value in attributes.items():
+        if not 0 < len(key) <= MAX_ATTRIBUTE_KEY:
+            raise InvalidInput(f"An attribute key has 1 to {MAX_ATTRIBUTE_KEY} characters.", field="attributes", code="too_long")
+        if len(value) > settings.max_long_text:
+            raise InvalidInput(
+                f"attributes.{key} is too long; at most {settings.max_long_text} characters are taken.",
+                field="attributes",
+                code="too_long",
+            )
+
+
+def _fill_request(event: Event, stamp: Stamp) -> None:
+    if event.currency or event.cost is not None:
+        event.currency = (event.currency or stamp.currency).lower()
+        if event.currency != stamp.currency:
+            raise InvalidInput(
+                f'currency is "{event.currency}"; this workspace counts in {stamp.currency}. Convert the cost before sending.',
+                field="currency",
+                code="currency_mismatch",
+            )
+    if event.api_key_id and not event.user_id:
+        event.user_id = stamp.owners.get(event.api_key_id)
+    if event.group_ids:
+        event.group_ids = sorted({g for g in event.group_ids if g})
+    if event.path:
+        event.path = event.path.partition("?")[0]
+        event.route = event.route or route_of(event.path)
+
+
+def new_id(now: int) -> str:
+    """An id for an event that came without one; sorts by time."""
+    return f"evt_{now:012x}{secrets.token_hex(8)}"
+
+
+_ID_LIKE = re.compile(
+    r"\d+"
+    r"|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|(?=[^/]*\d)[0-9a-fA-F]{8,}"
+    r"|(?=[^/]*\d)[A-Za-z0-9]{16,}"
+    r"|[A-Za-z]{1,12}_(?=[^/]*\d)[A-Za-z0-9]{6,}"
+)
+
+
+@lru_cache(maxsize=50_000)
+def route_of(path: str) -> str:
+    """The path with its id-like parts replaced by `{id}`: numbers, UUIDs, hexadecimal, long mixed tokens, `req_01K43…`."""
+    return "/".join("{id}" if _ID_LIKE.fullmatch(part) else part for part in path.split("/"))
+
+
+@lru_cache(maxsize=50_000)
+def kept_ip(text: str, full: bool) -> str:
+    """The address as it is kept: whole, or the /24 or /48 it lies in. Raises `InvalidInput` for what is no address."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        try:
+            return str(ipaddress.ip_network(text.strip()))  # cut by the sender already
+        except ValueError:
+            raise InvalidInput(
+                f'ip "{text[:60]}" is no IPv4 or IPv6 address; leave it out if unknown.', field="ip", code="wrong_type"
+            ) from None
+    if full:
+        return str(address)
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))

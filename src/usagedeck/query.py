@@ -1,0 +1,274 @@
+"""Questions. A `Query` asks for metrics over time, a `LogQuery` for single rows; one that exists is valid.
+
+Building one checks everything that can be checked without data: names, types, operators, combinations, numbers of
+buckets. Whose rows may be read is not part of a question: that is the `Scope`, added when it is compiled.
+"""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import TypeAlias
+
+from usagedeck.catalog import (
+    Dimension,
+    Field,
+    Metric,
+    Subject,
+    Type,
+    dimension,
+)
+from usagedeck.errors import InvalidInput, did_you_mean
+from usagedeck.times import Buckets, Interval, Window, buckets, parse_instant
+
+MAX_SEARCH = 500
+MAX_WORDS = 10
+MAX_FILTERS = 50
+MAX_FILTER_VALUES = 1000
+
+FilterValue: TypeAlias = str | int | Decimal | bool | None
+RawValue: TypeAlias = str | int | float | Decimal | bool | None
+
+
+class Op(StrEnum):
+    """What a filter does with its values. The ElevenLabs door knows the first eight."""
+
+    EQ = "eq"
+    NEQ = "neq"
+    IN = "in"
+    NOT_IN = "not_in"
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts_with"
+
+
+SETS = (Op.EQ, Op.IN, Op.NEQ, Op.NOT_IN)
+COMPARISONS = (Op.LT, Op.LE, Op.GT, Op.GE)
+TEXTUAL = (Op.CONTAINS, Op.STARTS_WITH)
+ORDERED = (Type.INT, Type.DECIMAL, Type.INSTANT)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on one dimension. `None` among the values means "absent".
+
+    `eq`/`in`: the cell equals any of the values; `neq`/`not_in`: none of them. An empty set matches nothing, and everything.
+    Comparisons take exactly one value and never match an absent cell.
+    """
+
+    dimension: Dimension
+    op: Op
+    values: tuple[FilterValue, ...]
+
+    @classmethod
+    def build(cls, by: Dimension, op: str, values: list[RawValue], *, param: str = "filter") -> "Filter":
+        """Check and convert raw values to the dimension's type."""
+        if op not in list(Op):
+            raise InvalidInput(f'{param}: operator "{op[:40]}" is unknown; {did_you_mean(op, list(Op))}', field=param)
+        known = Op(op)
+        if known in COMPARISONS and by.type not in ORDERED:
+            raise InvalidInput(f"{param}: {by.name} has no order, so {op} cannot be applied to it; use in.", field=param)
+        if known in TEXTUAL and by.type not in (Type.STRING, Type.LIST):
+            raise InvalidInput(f"{param}: {by.name} is no text, so {op} cannot be applied to it; use in, lt or gt.", field=param)
+        if known in COMPARISONS and (len(values) != 1 or values[0] is None):
+            raise InvalidInput(f"{param}: {op} on {by.name} takes exactly one value, {len(values)} came.", field=param)
+        if known in TEXTUAL and not values:
+            raise InvalidInput(f"{param}: {op} on {by.name} takes at least one value.", field=param)
+        if len(values) > MAX_FILTER_VALUES:
+            raise InvalidInput(f"{param}: at most {MAX_FILTER_VALUES} values, {len(values)} came.", field=param)
+        converted = [_convert(value, by, known, param) for value in values]
+        return cls(by, known, tuple(dict.fromkeys(converted)))
+
+
+def _convert(value: RawValue, by: Dimension, op: Op, param: str) -> FilterValue:
+    if value is None or (value == "" and op in SETS):
+        return None
+    if by.type in (Type.INT, Type.DECIMAL):
+        return _number(value, by, param)
+    if by.type is Type.INSTANT:
+        if isinstance(value, bool | Decimal):
+            raise InvalidInput(f"{param}: {value} is no time for {by.name}.", field=param)
+        return parse_instant(value, field=param)
+    if by.type is Type.BOOL:
+        if str(value).lower() in ("true", "1"):
+            return True
+        if str(value).lower() in ("false", "0"):
+            return False
+        raise InvalidInput(f"{param}: {by.name} is true or false, not {str(value)[:40]!r}.", field=param)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _number(value: RawValue, by: Dimension, param: str) -> Decimal:
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if isinstance(value, bool) or not number.is_finite() or abs(number) >= Decimal(10) ** 18:
+        raise InvalidInput(f"{param}: {str(value)[:40]!r} is no number for {by.name}.", field=param)
+    return number
+
+
+def parse_filter(text: str, *, param: str = "filter") -> Filter:
+    """From the URL spelling `dimension:operator:value,value`; `\\` takes the meaning from a colon, a comma or itself.
+
+    An empty value means "absent": `voice_id:eq:` finds what has no voice.
+    """
+    parts = _split_unescaped(text, ":", 2)
+    if len(parts) != 3:
+        raise InvalidInput(f'{param} "{text[:80]}" is not of the form dimension:operator:value,value.', field=param)
+    name, op, listed = parts
+    values: list[RawValue] = [_unescape(value) for value in _split_unescaped(listed, ",")]
+    return Filter.build(dimension(_unescape(name), param=param), op, values, param=param)
+
+
+def _split_unescaped(text: str, mark: str, most: int = 0) -> list[str]:
+    places = [m.start() for m in re.finditer(rf"\\.|({mark})", text, re.DOTALL) if m[1]]
+    places = places[:most] if most else places
+    edges = zip([0, *(p + 1 for p in places)], [*places, len(text)], strict=True)
+    return [text[a:b] for a, b in edges]
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a search, and the ids whose display names hold it."""
+
+    text: str
+    named: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(dimension name, ids)"""
+
+
+def parse_search(text: str | None) -> tuple[Word, ...]:
+    """Words are ANDed; every character is taken literally, case does not matter."""
+    if text is None or not text.strip():
+        return ()
+    if len(text) > MAX_SEARCH:
+        raise InvalidInput(f"search has {len(text)} characters; at most {MAX_SEARCH}.", field="search")
+    words = text.split()
+    if len(words) > MAX_WORDS:
+        raise InvalidInput(f"search has {len(words)} words; at most {MAX_WORDS}.", field="search")
+    return tuple(Word(w) for w in words)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows a question is about: the part that charts, tables, menus and the log share."""
+
+    subject: Subject
+    window: Window
+    filters: tuple[Filter, ...] = ()
+    search: tuple[Word, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.filters) > MAX_FILTERS:
+            raise InvalidInput(f"At most {MAX_FILTERS} filters, {len(self.filters)} came.", field="filter")
+        for one in self.filters:
+            if self.subject not in one.dimension.of:
+                raise InvalidInput(f"{one.dimension.name} does not belong to {self.subject}.", field="filter")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question over time.
+
+    `top` keeps that many series, ranked by the total of the first metric (by the number of rows when it does not add up),
+    and folds all others into one exact "Other". `cap` is the most buckets its door answers, `row_cap` the most rows.
+    """
+
+    selection: Selection
+    metrics: tuple[Metric, ...]
+    interval: Interval
+    dimensions: tuple[Dimension, ...] = ()
+    cumulative: bool = False
+    top: int | None = None
+    cap: int | None = None
+    row_cap: int | None = None
+    buckets: Buckets = field(init=False)
+
+    def __post_init__(self) -> None:
+        subject = self.selection.subject
+        if not self.metrics:
+            raise InvalidInput("metric is missing; name at least one.", field="metric")
+        for what, names in (("metric", [m.name for m in self.metrics]), ("by", [d.name for d in self.dimensions])):
+            if twice := {n for n in names if names.count(n) > 1}:
+                raise InvalidInput(f"{what} names {', '.join(sorted(twice))} twice.", field=what)
+        for metric in self.metrics:
+            if metric.of is not subject:
+                raise InvalidInput(
+                    f"metric {metric.name} is about {metric.of}, the others about {subject}; ask for them separately.",
+                    field="metric",
+                )
+            if self.cumulative and not metric.additive:
+                raise InvalidInput(
+                    f"metric {metric.name} does not add up over time, so it has no cumulative form.", field="cumulative"
+                )
+        for by in self.dimensions:
+            if subject not in by.of:
+                raise InvalidInput(f"{by.name} does not belong to {subject}.", field="by")
+            if not by.split:
+                raise InvalidInput(f"by {by.name} would split into single rows; filter by it instead.", field="by")
+        if sum(by.overlapping for by in self.dimensions) > 1:
+            raise InvalidInput("At most one dimension with several values per row.", field="by")
+        if self.top is not None and not (1 <= self.top <= 1000 and self.dimensions):
+            raise InvalidInput("top goes with a breakdown and lies between 1 and 1000.", field="top")
+        object.__setattr__(self, "buckets", buckets(self.selection.window, self.interval, self.cap))
+
+
+class Direction(StrEnum):
+    """Which way a page of the log runs from its cursor."""
+
+    OLDER = "older"
+    NEWER = "newer"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place between two rows of the log: after (time, id) in the given direction. Opaque to callers."""
+
+    time: int
+    id: str
+    direction: Direction
+
+    def encode(self) -> str:
+        text = json.dumps([self.time, self.id, self.direction], separators=(",", ":"), ensure_ascii=False)
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        """Raises `InvalidInput` for anything `encode` did not make."""
+        try:
+            raw = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
+            time, id_, direction = json.loads(raw)
+            if not (type(time) is int and type(id_) is str and -(2**62) < time < 2**62):
+                raise ValueError
+            return cls(time, id_, Direction(direction))
+        except (ValueError, TypeError, binascii.Error, RecursionError):
+            raise InvalidInput("cursor is none of ours; take it from the answer before.", field="cursor") from None
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """A question about single rows, newest first unless `ascending`. `limit` None means all of them."""
+
+    selection: Selection
+    columns: tuple[Field, ...]
+    ascending: bool = False
+    cursor: Cursor | None = None
+    limit: int | None = 100
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise InvalidInput("columns is empty; name at least one.", field="columns")
+        if self.limit is not None and not 1 <= self.limit <= 1000:
+            raise InvalidInput(f"limit is {self.limit}; it lies between 1 and 1000.", field="limit")

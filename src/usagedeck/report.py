@@ -1,0 +1,302 @@
+"""Answers. A question and its asker go in, a `Table` comes out; charts, tables, menus, the log, CSV and the ElevenLabs door
+all go through here, so that they cannot disagree.
+
+Compiling is done in `sql`, running in `store`; what is left here is plain work on rows: formulas, empty buckets, running
+sums, display names.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from usagedeck import access, sql
+from usagedeck.access import View, Who
+from usagedeck.catalog import CURRENCY, DIMENSIONS, METRICS, Dimension, Label, Subject, Type, Value
+from usagedeck.deck import Deck
+from usagedeck.errors import TooLarge
+from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word
+from usagedeck.sql import Scope, Series
+from usagedeck.table import Cell, Column, Row, Table
+from usagedeck.times import Interval
+
+MAX_VALUES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A table and how fresh it is: every event acknowledged before `complete_through` is in it."""
+
+    table: Table
+    complete_through: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Rows of the log and the cursors of its neighbours; None where there is no neighbour."""
+
+    table: Table
+    older: Cursor | None
+    newer: Cursor | None
+    complete_through: int
+
+
+# --- questions over time ------------------------------------------------------------------------------------------
+
+
+def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | None = None, stream: bool = False) -> Answer:
+    """Metrics over time, one row per bucket and series.
+
+    Columns: `bucket_start`, `bucket_end`, then each dimension and its label, `is_other` when only the top series are kept,
+    then the metrics. Without a breakdown every bucket has a row; with one, those that have events. `now` ends the time in
+    which requests can have been active. With `stream` the rows are read while they are written, in flat memory.
+    """
+    scope = access.scope(who, view)
+    now = now or deck.clock()
+    fresh = deck.clock()
+    query = replace(query, selection=_named(deck, query.selection, scope))
+    top, others = _top(deck, query, scope)
+    statement = sql.compile(query, scope, top=top, now=now)
+    rows = deck.store.stream(statement) if stream else _capped(deck.store.run(statement), query)
+    points = _points(query, rows, now)
+    if query.cumulative:
+        points = _accumulated(query, points)
+    elif not query.dimensions:
+        points = _dense(query, points, now)
+    names = [_names(deck, by, scope) for by in query.dimensions]
+    return Answer(Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, others)), fresh)
+
+
+@dataclass(slots=True)
+class _Point:
+    """One bucket of one series."""
+
+    bucket: int
+    values: list[Value]
+    series: tuple[Any, ...] = ()
+    other: bool = False
+
+
+def _top(deck: Deck, query: Query, scope: Scope) -> tuple[list[Series] | None, int]:
+    """The series to keep, and how many others there are."""
+    if query.top is None:
+        return None, 0
+    ranked = deck.store.run(sql.rank(query, scope, query.top))
+    width = len(query.dimensions)
+    total = ranked[0][-1] if ranked else 0
+    return [tuple(str(cell) for cell in row[:width]) for row in ranked], total - len(ranked)
+
+
+def _capped(rows: list[Row], query: Query) -> list[Row]:
+    if query.row_cap is not None and len(rows) > query.row_cap:
+        raise TooLarge(
+            f"The answer has more than {query.row_cap:,} rows; keep the top series with top=, choose a coarser interval, "
+            "or take it as CSV, which has no limit.",
+            field="by",
+            code="too_many_rows",
+        )
+    return rows
+
+
+def _points(query: Query, rows: Iterable[Row], now: int) -> Iterator[_Point]:
+    """Measures become metrics."""
+    width = len(query.dimensions)
+    keyed = width + 1 + (query.top is not None)
+    names = [m.name for m in sql.measures_of(query)]
+    for row in rows:
+        bucket = row[0]
+        span = _span(query, bucket, now)
+        values: dict[str, Any] = dict(zip(names, row[keyed:], strict=True))
+        other = query.top is not None and bool(row[width + 1])
+        yield _Point(bucket, [m.formula.of(values, span) for m in query.metrics], tuple(row[1 : width + 1]), other)
+
+
+def _span(query: Query, bucket: int, now: int) -> int:
+    """Length of the part of a bucket that lies inside the window and has passed."""
+    window = query.selection.window
+    return min(query.buckets.end_of(bucket), window.end, now) - max(bucket, window.start)
+
+
+def _dense(query: Query, points: Iterable[_Point], now: int) -> Iterator[_Point]:
+    """Every bucket once: those without rows show what an empty bucket shows."""
+    found = iter(points)
+    point = next(found, None)
+    for start in query.buckets.starts:
+        if point is not None and point.bucket == start:
+            yield point
+            point = next(found, None)
+        else:
+            yield _Point(start, _empty(query, _span(query, start, now)))
+
+
+def _empty(query: Query, span: int) -> list[Value]:
+    nothing = {m.name: m.nothing for m in sql.measures_of(query)}
+    return [m.formula.of(nothing, span) for m in query.metrics]
+
+
+def _accumulated(query: Query, points: Iterable[_Point]) -> Iterator[_Point]:
+    """Running sums: from its first appearance a series has a row in every bucket."""
+    sums: dict[tuple[Any, ...], _Point] = {}
+    if not query.dimensions:
+        sums[(), False] = _Point(0, _empty(query, 0))
+    found = iter(points)
+    point = next(found, None)
+    for start in query.buckets.starts:
+        while point is not None and point.bucket == start:
+            key = (point.series, point.other)
+            before = sums.get(key)
+            added = point.values if before is None else [_add(a, b) for a, b in zip(before.values, point.values, strict=True)]
+            sums[key] = replace(point, values=added)
+            point = next(found, None)
+        for total in sums.values():
+            yield replace(total, bucket=start)
+
+
+def _add(a: Value, b: Value) -> Value:
+    return a + b if a is not None and b is not None else a if b is None else b  # type: ignore[operator]
+
+
+def _usage_columns(query: Query, currency: str) -> tuple[Column, ...]:
+    columns = [Column("bucket_start", Type.INSTANT, "From"), Column("bucket_end", Type.INSTANT, "To")]
+    for by in query.dimensions:
+        kind = Type.STRING if by.overlapping else by.type
+        columns += [Column(by.name, kind, by.title), Column(f"{by.name}_label", Type.STRING, f"{by.title} (name)")]
+    if query.top is not None:
+        columns.append(Column("is_other", Type.BOOL, "Is Other"))
+    columns += [Column(m.name, m.type, m.title, currency if m.unit == CURRENCY else m.unit) for m in query.metrics]
+    return tuple(columns)
+
+
+def _labelled(query: Query, points: Iterable[_Point], names: Sequence[Mapping[str, str]], others: int) -> Iterator[list[Cell]]:
+    for point in points:
+        row: list[Cell] = [point.bucket, query.buckets.end_of(point.bucket)]
+        for by, value, known in zip(query.dimensions, point.series, names, strict=True):
+            cell = _cell(by, value)
+            row += [cell, f"Other ({others})" if point.other else label(by, cell, known)]
+        if query.top is not None:
+            row.append(point.other)
+        yield [*row, *point.values]
+
+
+def _cell(by: Dimension, value: Any) -> Any:
+    if by.type is Type.BOOL:
+        return None if value is None else bool(value)
+    return None if value == "" else value
+
+
+def label(by: Dimension, cell: Any, known: Mapping[str, str]) -> str:
+    """What people read for a value: its display name, else the value itself, else what stands for a missing one."""
+    if cell is None:
+        return by.absent
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return known.get(str(cell), f"{cell.normalize():f}" if isinstance(cell, Decimal) else str(cell))
+
+
+def _names(deck: Deck, by: Dimension, scope: Scope) -> Mapping[str, str]:
+    return deck.directory.labels(scope.workspace_id, by.label) if by.label else {}
+
+
+def _named(deck: Deck, selection: Selection, scope: Scope) -> Selection:
+    """The search with the ids of things whose display names hold a word."""
+    if not selection.search:
+        return selection
+    labelled = [d for d in DIMENSIONS.values() if d.label and selection.subject in d.of and not d.overlapping and not d.expr]
+    known = {d.name: _visible_names(deck, d, scope) for d in labelled}
+
+    def with_ids(word: Word) -> Word:
+        text = word.text.lower()
+        found = ((name, tuple(i for i, n in names.items() if text in n.lower())) for name, names in known.items())
+        return Word(word.text, tuple((name, ids) for name, ids in found if ids))
+
+    return replace(selection, search=tuple(with_ids(word) for word in selection.search))
+
+
+def _visible_names(deck: Deck, by: Dimension, scope: Scope) -> Mapping[str, str]:
+    names = _names(deck, by, scope)
+    if scope.user_id is not None and by.label is Label.USER:
+        return {i: n for i, n in names.items() if i == scope.user_id}
+    return names
+
+
+# --- values of a dimension ----------------------------------------------------------------------------------------
+
+
+def values(
+    deck: Deck, who: Who, view: View | None, by: Dimension, selection: Selection, *, search: str = "", limit: int = 100
+) -> Answer:
+    """The values a dimension takes in a selection, most frequent first, for menus. Columns: value, label, rows."""
+    scope = access.scope(who, view)
+    fresh = deck.clock()
+    counted = METRICS["requests" if selection.subject is Subject.REQUESTS else "attempts"]
+    query = Query(_named(deck, selection, scope), (counted,), Interval(unit="total"), (by,))
+    names = _names(deck, by, scope)
+    text = search.lower()
+    like = Word(search, ((by.name, tuple(i for i, n in names.items() if text in n.lower())),)) if search else None
+    found = deck.store.run(sql.rank(query, scope, min(limit, MAX_VALUES), like=like))
+    rows: list[list[Cell]] = []
+    for row in found:
+        cell = None if row[0] == "" else str(row[0])
+        rows.append([cell, label(by, cell, names), row[1]])
+    columns = (
+        Column("value", Type.STRING, by.title),
+        Column("label", Type.STRING, f"{by.title} (name)"),
+        Column("rows", Type.INT, counted.title, counted.unit),
+    )
+    return Answer(Table(columns, rows), fresh)
+
+
+# --- single rows --------------------------------------------------------------------------------------------------
+
+
+def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: bool = False) -> LogPage:
+    """A page of the log; with `stream` and no limit, all of it in flat memory."""
+    scope = access.scope(who, view)
+    fresh = deck.clock()
+    query = replace(query, selection=_named(deck, query.selection, scope))
+    statement = sql.compile_log(query, scope)
+    columns, write = _log_shape(deck, query, scope, who.workspace.currency)
+    if stream:
+        return LogPage(Table(columns, (write(row[2:]) for row in deck.store.stream(statement))), None, None, fresh)
+    rows = deck.store.run(statement)
+    more = query.limit is not None and len(rows) > query.limit
+    rows = rows[: query.limit]
+    backwards = query.cursor is not None and (query.cursor.direction is Direction.NEWER) is not query.ascending
+    if backwards:
+        rows.reverse()
+    older, newer = _neighbours(query, rows, more)
+    return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, fresh)
+
+
+def _neighbours(query: LogQuery, rows: Sequence[Row], more: bool) -> tuple[Cursor | None, Cursor | None]:
+    if not rows:
+        return None, None
+    ends = (rows[0], rows[-1]) if query.ascending else (rows[-1], rows[0])
+    oldest, newest = ((row[0], str(row[1])) for row in ends)
+    older, newer = Cursor(*oldest, Direction.OLDER), Cursor(*newest, Direction.NEWER)
+    came = query.cursor.direction if query.cursor else Direction.NEWER if query.ascending else Direction.OLDER
+    if came is Direction.OLDER:
+        return older if more else None, newer if query.cursor else None
+    return older if query.cursor else None, newer if more else None
+
+
+def _log_shape(deck: Deck, query: LogQuery, scope: Scope, currency: str) -> tuple[tuple[Column, ...], Any]:
+    """The columns of the log, display names behind the ids they belong to, and how a row of the store becomes one."""
+    columns: list[Column] = []
+    labels: list[Mapping[str, str] | None] = []
+    for field in query.columns:
+        columns.append(Column(field.name, field.type, field.title, currency if field.unit == CURRENCY else field.unit))
+        by = DIMENSIONS.get(field.name)
+        labels.append(_names(deck, by, scope) if by and by.label else None)
+        if labels[-1] is not None:
+            columns.append(Column(f"{field.name}_label", Type.STRING, f"{field.title} (name)"))
+
+    def write(cells: Sequence[Any]) -> list[Cell]:
+        row: list[Cell] = []
+        for cell, names in zip(cells, labels, strict=True):
+            row.append(None if cell == "" else cell)
+            if names is not None:
+                row.append(names.get(str(cell)) if cell else None)
+        return row
+
+    return tuple(columns), write

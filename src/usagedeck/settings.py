@@ -1,0 +1,75 @@
+"""Everything an operator may set, with defaults, read from `USAGEDECK_…` variables, a file or the command line.
+
+The reference page is generated from this module. Settings are read once, when the deck is opened; nothing else in the
+product looks at the environment.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings. Each may be given as `USAGEDECK_<NAME>`, for example `USAGEDECK_PORT=9000`."""
+
+    model_config = SettingsConfigDict(env_prefix="USAGEDECK_", extra="forbid", frozen=True)
+
+    # where things are
+    data_dir: Path = Field(Path("usagedeck-data"), description="Folder of the embedded store and directory; made with mode 0700.")
+    store: str = Field("", description="URL of the event store: `chdb:///path`. Empty: `store` inside the data folder.")
+    directory: str = Field(
+        "", description="URL of the directory: `sqlite:///path`. Empty: `directory.sqlite` inside the data folder."
+    )
+
+    # the server
+    host: str = Field("127.0.0.1", description="Address to listen on. Only this machine can reach the default.")
+    port: int = Field(8787, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Host names the server answers to, comma-separated, besides localhost and the address it listens on."
+    )
+    public_url: str = Field("", description="Address under which browsers reach the server, when it is behind a proxy.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, comma-separated."
+    )
+    metrics_token: str = Field("", description="Bearer token that opens /metrics to others than this machine.")
+
+    # collecting
+    max_body_bytes: int = Field(32 * 2**20, ge=1024, description="Largest body of a batch, counted after decompression.")
+    max_batch_events: int = Field(20_000, ge=1, description="Most events in one batch.")
+    max_event_bytes: int = Field(64 * 1024, ge=256, description="Largest single event.")
+    max_text: int = Field(256, ge=16, description="Most characters of ids, names and other short texts.")
+    max_long_text: int = Field(2048, ge=16, description="Most characters of paths, addresses, user agents and error messages.")
+    max_attributes: int = Field(64, ge=0, description="Most attributes of an event.")
+    max_groups: int = Field(64, ge=0, description="Most groups of an event.")
+    max_future_seconds: int = Field(600, ge=0, description="How far an event's time may lie in the future.")
+    keep_full_ip: bool = Field(default=False, description="Keep whole addresses instead of /24 (IPv4) and /48 (IPv6).")
+    queue_bytes: int = Field(64 * 2**20, ge=2**20, description="Events waiting to be written before senders are told to wait.")
+    min_free_bytes: int = Field(2**30, ge=0, description="Free disk space below which events are refused; reads go on.")
+
+    # questions
+    query_seconds: int = Field(15, ge=1, description="Longest time one question may take.")
+    query_memory: int = Field(1_500_000_000, ge=10_000_000, description="Most memory one question may use, in bytes.")
+    query_rows: int = Field(2_000_000_000, ge=1000, description="Most rows one question may read.")
+    query_parallel: int = Field(4, ge=1, le=64, description="Questions answered side by side.")
+    export_seconds: int = Field(3600, ge=1, description="Longest time a CSV download may take.")
+
+    # sign-in
+    session_hours: int = Field(24 * 14, ge=1, description="How long a sign-in lasts.")
+    sign_in_attempts: int = Field(
+        10, ge=1, description="Failed sign-ins per address or e-mail within five minutes before a pause."
+    )
+
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def store_url(self) -> str:
+        return self.store or f"chdb://{(self.data_dir / 'store').resolve()}"
+
+    @property
+    def directory_url(self) -> str:
+        return self.directory or f"sqlite:///{(self.data_dir / 'directory.sqlite').resolve()}"

@@ -1,0 +1,230 @@
+"""The only module that talks to the engine.
+
+A `Store` hands out handles to the engine under three rules that were learnt by measurement (see
+`docs/decisions/0003-handles-are-retired-after-an-error.md`): one borrower at a time; questions only through the streaming
+calls; and after any exception the handle is closed and never used again, because the embedded engine puts what a failed
+question had already written in front of the handle's next answer.
+"""
+
+import logging
+import queue
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from usagedeck.catalog import Subject
+from usagedeck.errors import Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
+from usagedeck.events import REVISION_STEP
+from usagedeck.settings import Settings
+from usagedeck.sql import Statement
+from usagedeck.store import schema
+from usagedeck.table import Row
+
+log = logging.getLogger(__name__)
+
+_WRITE_SETTINGS = {
+    "async_insert": "0",
+    "insert_deduplicate": "0",
+    "max_partitions_per_insert_block": "0",
+    "input_format_skip_unknown_fields": "0",
+    "max_insert_threads": "1",
+    "input_format_parallel_parsing": "0",
+}
+"""An insert returns when its rows are on disk, and repeats are told apart by identity, never by block."""
+
+_READ_SETTINGS = {
+    "readonly": "2",
+    "do_not_merge_across_partitions_select_final": "1",
+    "result_overflow_mode": "throw",
+    "read_overflow_mode": "throw",
+    "timeout_overflow_mode": "throw",
+    "max_result_rows": "0",
+}
+
+_TOO_HEAVY = {
+    158: ("it reads too many rows", "query_rows"),
+    159: ("it takes too long", "query_seconds"),
+    160: ("it would take too long", "query_seconds"),
+    241: ("it needs too much memory", "query_memory"),
+    307: ("it reads too many bytes", "query_rows"),
+    396: ("it returns too many rows", "query_rows"),
+}
+_FULL = 243
+
+
+def explain(error: Exception) -> QueryTooHeavy | StorageFull | StoreFailed:
+    """The engine's complaint as one of ours. The text of the engine stays in the log: it may quote values."""
+    match = re.search(r"Code: (\d+)", str(error))
+    code = getattr(error, "code", None) or (int(match[1]) if match else 0)
+    if code in _TOO_HEAVY:
+        what, setting = _TOO_HEAVY[code]
+        return QueryTooHeavy(
+            f"The question was stopped because {what}; ask for a shorter window, fewer series or a coarser interval "
+            f"(limit: {setting})."
+        )
+    if code == _FULL:
+        return StorageFull("The disk of the store is full; free some space and send the events again. Reading goes on.")
+    log.error("the engine failed with code %s: %s", code, str(error)[:2000])
+    return StoreFailed("The store failed to answer; the server's log has the details.")
+
+
+class Store:
+    """Opened once per process. Safe to use from many threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the store and bring its tables to today's shape.
+
+        Raises `Conflict` when another process owns the data, or when it was written by a newer release.
+        """
+        self._settings = settings
+        self._url = settings.store_url
+        self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
+        self._permits = threading.BoundedSemaphore(settings.query_parallel)
+        self._closed = False
+        self._writer = self._open(_WRITE_SETTINGS)
+        self._write_lock = threading.Lock()
+        self._migrate()
+
+    # --- handles
+
+    def _open(self, settings: Mapping[str, str]) -> Client:
+        parts = urlsplit(self._url)
+        if parts.scheme != "chdb":
+            raise Conflict(f'store "{parts.scheme}://" is unknown; use chdb:///path.', field="store")
+        try:
+            return clickhouse_connect.get_client(interface="chdb", path=parts.path, settings=dict(settings))
+        except ClickHouseError as error:
+            raise Conflict(
+                f"The store at {parts.path} cannot be opened; another process may be using it ({str(error)[:300]}).",
+                field="store",
+            ) from error
+
+    def _read_settings(self, seconds: int) -> dict[str, str]:
+        limits = self._settings
+        return {
+            **_READ_SETTINGS,
+            "max_execution_time": str(seconds),
+            "max_memory_usage": str(limits.query_memory),
+            "max_bytes_before_external_group_by": str(limits.query_memory // 3),
+            "max_bytes_before_external_sort": str(limits.query_memory // 3),
+            "max_rows_to_read": str(limits.query_rows),
+        }
+
+    @contextmanager
+    def _reader(self) -> Iterator[Client]:
+        """A handle for one question. After any exception it is closed instead of going back."""
+        if not self._permits.acquire(timeout=self._settings.query_seconds):
+            raise TooBusy("Too many questions are being answered; try again in a moment.", retry_after=1)
+        try:
+            try:
+                client = self._idle.get_nowait()
+            except queue.Empty:
+                client = self._open(self._read_settings(self._settings.query_seconds))
+            try:
+                yield client
+            except BaseException:
+                client.close()
+                raise
+            self._idle.put(client)
+        finally:
+            self._permits.release()
+
+    # --- questions
+
+    def run(self, statement: Statement) -> list[Row]:
+        """All rows of an answer. Raises `QueryTooHeavy` when it runs into a limit."""
+        with self._reader() as client:
+            return [row for block in _blocks(client, statement) for row in block]
+
+    def stream(self, statement: Statement) -> Iterator[Row]:
+        """The rows of an answer as they come, on a handle of its own; for downloads of any length."""
+        client = self._open(self._read_settings(self._settings.export_seconds))
+        try:
+            for block in _blocks(client, statement):
+                yield from block
+        finally:
+            client.close()
+
+    def rows(self, subject: Subject) -> int:
+        """Rows on disk, repeats included; costs nothing."""
+        found = self.run(Statement(f"SELECT count() FROM {subject}", {}, ("count",)))
+        return _whole(found[0][0])
+
+    # --- writing: called by the one writer thread and by the migration
+
+    def insert(self, subject: Subject, lines: bytes) -> None:
+        """Rows as lines of JSON with column names; durable when it returns.
+
+        Raises `StorageFull`, or `StoreFailed` when the outcome is unknown; sending the same rows again is harmless.
+        """
+        with self._write_lock:
+            try:
+                self._writer.raw_insert(subject.value, insert_block=lines, fmt="JSONEachRow")
+            except Exception as error:
+                self._writer.close()
+                self._writer = self._open(_WRITE_SETTINGS)
+                raise explain(error) from error
+
+    def latest_arrival(self) -> int:
+        """The highest arrival stamp on disk in microseconds, so that stamps never run backwards over a restart."""
+        latest = 0
+        for subject in Subject:
+            text = f"SELECT ifNull(min(version % {REVISION_STEP}), {REVISION_STEP - 1}) FROM {subject}"
+            lowest = self.run(Statement(text, {}, ("lowest",)))[0][0]
+            latest = max(latest, REVISION_STEP - 1 - _whole(lowest) if lowest else 0)
+        return latest
+
+    def close(self) -> None:
+        """Give the data back. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+        self._writer.close()
+
+    # --- shape
+
+    def _migrate(self) -> None:
+        command = self._writer.command
+        command(schema.CREATE_ABOUT)
+        found = command("SELECT value FROM about FINAL WHERE key = 'revision'")
+        revision = int(str(found)) if str(found).isdigit() else 0
+        if revision > schema.REVISION:
+            raise Conflict(
+                f"The store was written by a newer release (schema {revision}; this one knows {schema.REVISION}); upgrade.",
+                field="store",
+            )
+        for subject in Subject:
+            command(schema.create_table(subject))
+            rows = self._writer.query(
+                "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {t:String}",
+                parameters={"t": subject.value},
+            ).result_rows
+            try:
+                changes = schema.add_missing(subject, [(str(name), str(kind)) for name, kind in rows])
+            except ValueError as error:
+                raise Conflict(f"The store does not fit this release: {error}.", field="store") from None
+            for change in changes:
+                command(change)
+        if revision < schema.REVISION:
+            command(f"INSERT INTO about VALUES ('revision', '{schema.REVISION}', {schema.REVISION})")
+
+
+def _blocks(client: Client, statement: Statement) -> Iterator[list[Row]]:
+    try:
+        with client.query_row_block_stream(statement.text, parameters=dict(statement.values)) as blocks:
+            yield from blocks
+    except (ClickHouseError, RuntimeError) as error:
+        raise explain(error) from error
+
+
+def _whole(cell: Any) -> int:
+    return int(cell)

@@ -1,0 +1,86 @@
+"""The tables of the store, written from the catalogue.
+
+Requests and deliveries are `ReplacingMergeTree` tables. A row's identity is its sorting key (workspace, time, id); of
+several rows with one identity the highest `version` is the event (see `events.version`), and reads say `FINAL`, so a
+repeat is invisible at once and not only after a merge. Both tables are cut by week: identity includes the time, so a
+repeat always lands in the week of its original and weeks can be merged, read and dropped on their own.
+
+Times are integers, epoch milliseconds UTC: the engine is never asked about zones.
+"""
+
+from collections.abc import Sequence
+
+from usagedeck.catalog import DECIMALS, Field, Subject, Type, fields
+
+REVISION = 1
+"""Raised with every change that the difference of columns does not express."""
+
+_CODECS = {Type.INSTANT: " CODEC(Delta, ZSTD(1))"}
+
+
+def column_type(field: Field) -> str:
+    """The store's type of a field: absent numbers are NULL, absent texts are empty."""
+    if field.type is Type.INT:
+        bits = 16 if field.high < 2**16 else 32 if field.high < 2**32 else 64
+        return f"Nullable(UInt{bits})"
+    if field.type is Type.DECIMAL:
+        return f"Nullable(Decimal(18, {DECIMALS}))"
+    if field.type is Type.INSTANT:
+        return "Int64"
+    if field.type is Type.LIST:
+        return "Array(LowCardinality(String))"
+    if field.type is Type.MAP:
+        return "Map(LowCardinality(String), String)"
+    return "String" if field.many else "LowCardinality(String)"
+
+
+def columns(subject: Subject) -> dict[str, str]:
+    """Column name → type of the subject's table, in the order of the table."""
+    stored = [f for f in fields(subject) if not f.stamped]
+    named = {f.name: f for f in stored}
+    rest = {f.name: column_type(f) for f in stored if f.name not in ("time", "id")}
+    return {
+        "workspace_id": "LowCardinality(String)",
+        "time": column_type(named["time"]),
+        "id": "String",
+        "version": "UInt64",
+        **rest,
+    }
+
+
+def _codec(name: str, subject: Subject) -> str:
+    if name == "version":
+        return " CODEC(Delta, ZSTD(1))"
+    kinds = {f.name: f for f in fields(subject)}
+    return _CODECS.get(kinds[name].type, "") if name in kinds else ""
+
+
+def create_table(subject: Subject) -> str:
+    """DDL of the subject's table."""
+    listed = [f"{name} {kind}{_codec(name, subject)}" for name, kind in columns(subject).items()]
+    listed.append("INDEX by_id id TYPE bloom_filter(0.01) GRANULARITY 1")
+    return (
+        f"CREATE TABLE IF NOT EXISTS {subject} ({', '.join(listed)}) "
+        "ENGINE = ReplacingMergeTree(version) "
+        "PARTITION BY toMonday(toDateTime(intDiv(time, 1000), 'UTC')) "
+        "ORDER BY (workspace_id, time, id) "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    )
+
+
+CREATE_ABOUT = (
+    "CREATE TABLE IF NOT EXISTS about (key String, value String, at UInt64) ENGINE = ReplacingMergeTree(at) ORDER BY key"
+)
+"""What the store knows of itself: the revision of its schema."""
+
+
+def add_missing(subject: Subject, present: Sequence[tuple[str, str]]) -> list[str]:
+    """DDL that brings an older table to today's columns. Raises `ValueError` when a column's type has changed."""
+    have = dict(present)
+    statements = []
+    for name, kind in columns(subject).items():
+        if name not in have:
+            statements.append(f"ALTER TABLE {subject} ADD COLUMN IF NOT EXISTS {name} {kind}{_codec(name, subject)}")
+        elif have[name] != kind:
+            raise ValueError(f"column {subject}.{name} is {have[name]} and should be {kind}")
+    return statements

@@ -1,0 +1,302 @@
+"""Our own API: usage, the log, values of dimensions, the catalogue. Every answer also comes as CSV, at the same address with
+`.csv` behind the path, or for `Accept: text/csv`."""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Query as Param
+from pydantic import BaseModel, Field
+from starlette.responses import StreamingResponse
+
+from usagedeck import access, report
+from usagedeck.access import Who
+from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Dimension, Subject, Type, dimension, fields, log_field, metric
+from usagedeck.errors import InvalidInput, NotAllowed
+from usagedeck.query import Cursor, LogQuery, Op, Query
+from usagedeck.table import Column, Table, csv_lines, json_rows
+from usagedeck.times import Interval, Window, iso, local_date, zone, zone_name
+from usagedeck.web.auth import DeckOf, who_asks
+from usagedeck.web.params import Asked, listed
+from usagedeck.web.problems import Problem, json
+
+MAX_BUCKETS = 5000
+MAX_ROWS = 100_000
+MAX_DIMENSIONS = 2
+
+router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem, "description": "What is wrong and how to mend it."}})
+
+
+class ColumnOut(BaseModel):
+    name: str
+    type: Type
+    unit: str | None
+    title: str
+
+
+class TableOut(BaseModel):
+    """Columns and rows; instants in ISO 8601 UTC, decimals as strings, absent cells null."""
+
+    columns: list[ColumnOut]
+    rows: list[list[Any]]
+    complete_through: str = Field(description="Every event acknowledged before this instant is in the answer.")
+
+
+class WindowOut(BaseModel):
+    start: str
+    end: str
+    time_zone: str
+
+
+class UsageOut(TableOut):
+    window: WindowOut
+    interval: str
+    edges: list[str] = Field(description="First instant of every bucket, and the end of the last one.")
+    as_of: str = Field(description="The instant that counted as now.")
+
+
+class LogOut(TableOut):
+    window: WindowOut
+    older: str | None = Field(description="Cursor of the page before in time; null when there is none.")
+    newer: str | None = Field(description="Cursor of the page after in time; null when there is none.")
+
+
+class UsageAsked(Asked):
+    """A question over time."""
+
+    metric: list[str] = Field(["requests"], description=f"Metrics, repeated or comma-separated: {', '.join(METRICS)}.")
+    by: list[str] = Field(
+        [],
+        description="Up to two dimensions to split by: "
+        + ", ".join(d.name for d in DIMENSIONS.values() if d.split)
+        + ", attributes.<key>.",
+    )
+    interval: str = Field("day", description="minute, hour, day, week, month, year, total, or seconds such as 900s.")
+    cumulative: bool = Field(default=False, description="Running sums from the start of the window.")
+    top: int | None = Field(None, description="Keep that many series and fold the others into one exact Other.")
+
+
+class LogAsked(Asked):
+    """A question about single rows."""
+
+    columns: list[str] = Field([], description="Columns, repeated or comma-separated; also attributes.<key>. All when absent.")
+    order: str = Field("desc", description="desc (newest first) or asc.")
+    cursor: str | None = Field(None, description="`older` or `newer` of another page.")
+    limit: int = Field(100, description="Rows on a page, 1 to 1000. CSV has no pages and no limit.")
+
+
+class ValuesAsked(Asked):
+    """A question about the values of a dimension."""
+
+    q: str = Field("", description="Keep values whose text or name holds this.")
+    limit: int = Field(100, ge=1, le=report.MAX_VALUES, description="Most values.")
+    of: Subject = Field(Subject.REQUESTS, description="Whose values: of requests or of deliveries.")
+
+
+def _wants_csv(request: Request) -> bool:
+    return request.url.path.endswith(".csv") or request.headers.get("accept", "").startswith("text/csv")
+
+
+def _columns(table: Table) -> list[dict[str, Any]]:
+    return [{"name": c.name, "type": c.type, "unit": c.unit, "title": c.title} for c in table.columns]
+
+
+def _window(window: Window) -> dict[str, str]:
+    return {"start": iso(window.start), "end": iso(window.end), "time_zone": zone_name(window.zone)}
+
+
+def _csv(table: Table, window: Window, name: str, complete_through: int) -> Response:
+    """A download. The first piece is made before the answer begins, so that an early failure is a clean error."""
+    pieces = csv_lines(table, window.zone)
+    first = next(pieces, b"")
+    headers = {
+        "content-disposition": f'attachment; filename="{name}"',
+        "x-complete-through": iso(complete_through),
+    }
+    return StreamingResponse(chain((first,), pieces), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def _with_zone(table: Table, window: Window, at: int) -> Table:
+    return table.with_constant(Column("time_zone", Type.STRING, "Time zone"), zone_name(window.zone), at=at)
+
+
+def _file_name(*parts: str, window: Window) -> str:
+    """`usagedeck_usage_credits_by-product_type_2026-10-25_2026-11-23.csv`: the last day is the last one inside."""
+    days = (local_date(window.start, window.zone), local_date(max(window.start, window.end - 1), window.zone))
+    safe = ["".join(ch if ch.isascii() and (ch.isalnum() or ch in "-_.") else "-" for ch in part) for part in parts]
+    return "_".join(["usagedeck", *safe, *(day.isoformat() for day in days)]) + ".csv"
+
+
+def _refuse_outside_workspace(who: Who, asked: Asked, dimensions: Iterable[Dimension]) -> None:
+    """Splitting one's own rows by user or group says nothing, so those breakdowns belong to the workspace view."""
+    if access.scope(who, asked.view()).user_id is None:
+        return
+    for by in dimensions:
+        if by.workspace_only:
+            raise NotAllowed(f"A breakdown by {by.title.lower()} exists in the workspace view only.", field="by")
+
+
+@router.get("/usage", response_model=UsageOut, summary="Metrics over time", tags=["questions"])
+@router.get("/usage.csv", response_class=StreamingResponse, summary="Metrics over time as CSV", tags=["questions"])
+def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()]) -> Response:
+    """One row per bucket and series. Without a breakdown every bucket has a row; with one, those that have events."""
+    who = who_asks(request, deck, asked.workspace)
+    csv = _wants_csv(request)
+    now = asked.now(deck.clock())
+    metrics = tuple(metric(name) for name in listed(asked.metric))
+    dimensions = tuple(dimension(name) for name in listed(asked.by))
+    if len(dimensions) > MAX_DIMENSIONS:
+        raise InvalidInput(f"by names {len(dimensions)} dimensions; at most {MAX_DIMENSIONS}.", field="by")
+    _refuse_outside_workspace(who, asked, dimensions)
+    subject = metrics[0].of if metrics else Subject.REQUESTS
+    query = Query(
+        asked.selection(who, subject, now),
+        metrics,
+        Interval.parse(asked.interval),
+        dimensions,
+        cumulative=asked.cumulative,
+        top=asked.top,
+        cap=None if csv else MAX_BUCKETS,
+        row_cap=None if csv else MAX_ROWS,
+    )
+    answer = report.usage(deck, who, asked.view(), query, now=now, stream=csv)
+    window = query.selection.window
+    if csv:
+        by = [f"by-{'-'.join(d.name for d in dimensions)}"] if dimensions else []
+        name = _file_name("usage", "-".join(m.name for m in metrics), *by, window=window)
+        return _csv(_with_zone(answer.table, window, 2), window, name, answer.complete_through)
+    return json(
+        {
+            "columns": _columns(answer.table),
+            "rows": json_rows(answer.table),
+            "window": _window(window),
+            "interval": query.interval.name,
+            "edges": [*(iso(start) for start in query.buckets.starts), iso(query.buckets.end)],
+            "as_of": iso(now),
+            "complete_through": iso(answer.complete_through),
+        }
+    )
+
+
+@router.get("/requests", response_model=LogOut, summary="The request log", tags=["questions"])
+@router.get("/requests.csv", response_class=StreamingResponse, summary="The request log as CSV", tags=["questions"])
+def requests(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]) -> Response:
+    """Single requests, newest first, a page at a time; as CSV all of them."""
+    return _log(request, deck, asked, Subject.REQUESTS)
+
+
+@router.get("/deliveries", response_model=LogOut, summary="The delivery log", tags=["questions"])
+@router.get("/deliveries.csv", response_class=StreamingResponse, summary="The delivery log as CSV", tags=["questions"])
+def deliveries(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]) -> Response:
+    """Single attempts to deliver a webhook, newest first, a page at a time; as CSV all of them."""
+    return _log(request, deck, asked, Subject.DELIVERIES)
+
+
+def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> Response:
+    who = who_asks(request, deck, asked.workspace)
+    csv = _wants_csv(request)
+    if asked.order not in ("asc", "desc"):
+        raise InvalidInput(f'order "{asked.order[:20]}" is unknown; use desc or asc.', field="order")
+    columns = [log_field(name, subject) for name in listed(asked.columns)]
+    query = LogQuery(
+        asked.selection(who, subject, asked.now(deck.clock())),
+        tuple(columns or fields(subject)),
+        ascending=asked.order == "asc",
+        cursor=Cursor.decode(asked.cursor) if asked.cursor and not csv else None,
+        limit=None if csv else asked.limit,
+    )
+    page = report.log(deck, who, asked.view(), query, stream=csv)
+    window = query.selection.window
+    if csv:
+        table = _with_zone(page.table, window, 1)
+        return _csv(table, window, _file_name(subject, window=window), page.complete_through)
+    return json(
+        {
+            "columns": _columns(page.table),
+            "rows": json_rows(page.table),
+            "window": _window(window),
+            "older": page.older.encode() if page.older else None,
+            "newer": page.newer.encode() if page.newer else None,
+            "complete_through": iso(page.complete_through),
+        }
+    )
+
+
+@router.get("/values/{name}", response_model=TableOut, summary="Values of a dimension", tags=["questions"])
+@router.get("/values/{name}.csv", response_class=StreamingResponse, summary="Values of a dimension as CSV", tags=["questions"])
+def values(request: Request, deck: DeckOf, name: str, asked: Annotated[ValuesAsked, Param()]) -> Response:
+    """The values a dimension takes, most frequent first, with display names: what a menu needs."""
+    who = who_asks(request, deck, asked.workspace)
+    by = dimension(name.removesuffix(".csv"), param="name")
+    _refuse_outside_workspace(who, asked, (by,))
+    selection = asked.selection(who, asked.of, asked.now(deck.clock()))
+    answer = report.values(deck, who, asked.view(), by, selection, search=asked.q, limit=asked.limit)
+    if _wants_csv(request):
+        return _csv(
+            answer.table, selection.window, _file_name("values", by.name, window=selection.window), answer.complete_through
+        )
+    return json(
+        {
+            "columns": _columns(answer.table),
+            "rows": json_rows(answer.table),
+            "complete_through": iso(answer.complete_through),
+        }
+    )
+
+
+@router.get("/catalog", summary="Everything that can be asked", tags=["catalogue"])
+@router.get("/catalog.csv", response_class=StreamingResponse, summary="Everything that can be asked, as CSV", tags=["catalogue"])
+def catalog(request: Request) -> Response:
+    """Metrics, dimensions, log columns and filter operators: what menus are made of."""
+    if _wants_csv(request):
+        lines = csv_lines(_catalog_table(), zone("UTC"))
+        return StreamingResponse(lines, media_type="text/csv; charset=utf-8")
+    return json(
+        {
+            "metrics": [
+                {
+                    "name": m.name,
+                    "title": m.title,
+                    "help": m.help,
+                    "type": m.type,
+                    "unit": m.unit,
+                    "of": m.of,
+                    "additive": m.additive,
+                    "good": m.good,
+                }
+                for m in METRICS.values()
+            ],
+            "dimensions": [
+                {
+                    "name": d.name,
+                    "title": d.title,
+                    "help": d.help,
+                    "type": d.type,
+                    "of": sorted(d.of),
+                    "split": d.split,
+                    "labelled": d.label is not None,
+                    "overlapping": d.overlapping,
+                    "workspace_only": d.workspace_only,
+                    "absent": d.absent,
+                }
+                for d in DIMENSIONS.values()
+            ],
+            "columns": {
+                subject: [
+                    {"name": f.name, "title": f.title, "help": f.help, "type": f.type, "unit": f.unit, "shown": f.shown}
+                    for f in fields(subject)
+                ]
+                for subject in Subject
+            },
+            "operators": list(Op),
+        }
+    )
+
+
+def _catalog_table() -> Table:
+    columns = [Column(name, Type.STRING, name) for name in ("kind", "name", "title", "type", "unit", "help")]
+    rows = [["metric", m.name, m.title, m.type, m.unit, m.help] for m in METRICS.values()]
+    rows += [["dimension", d.name, d.title, d.type, None, d.help] for d in DIMENSIONS.values()]
+    rows += [["column", f.name, f.title, f.type, f.unit, f.help] for f in FIELDS]
+    return Table(tuple(columns), rows)

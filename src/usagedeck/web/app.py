@@ -1,0 +1,51 @@
+"""All HTTP doors together, around one deck."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from usagedeck import __version__
+from usagedeck.deck import Deck
+from usagedeck.web import api, auth, elevenlabs, ingest, operator, pages, problems
+from usagedeck.web.guard import Guard
+
+DESCRIPTION = """
+Usage, analytics, request log and export of a metered API.
+
+Send an API key as `xi-api-key` or as `Authorization: Bearer`. Instants are RFC 3339 or epoch milliseconds; decimals are
+strings; every answer says through which instant it is complete. Every question also comes as CSV: add `.csv` to its path.
+"""
+
+TAGS: Sequence[dict[str, str]] = (
+    {"name": "collecting", "description": "Send events."},
+    {"name": "questions", "description": "Ask about them."},
+    {"name": "catalogue", "description": "What can be asked."},
+    {"name": "elevenlabs", "description": "The calls of the official `elevenlabs` SDKs."},
+    {"name": "session", "description": "Sign in as a person."},
+    {"name": "machines", "description": "For load balancers and monitoring."},
+)
+
+
+def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
+    """The application. With an `operator_token` the command line may hand commands to it."""
+    app = FastAPI(
+        title="usagedeck",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_tags=[dict(tag) for tag in TAGS],
+        docs_url=None,
+        redoc_url=None,
+    )
+    registry = CollectorRegistry()
+    app.state.deck = deck
+    app.state.operator_token = operator_token
+    app.state.registry = registry
+    app.state.counters = pages.Counters(registry)
+    problems.install(app)
+    for door in (ingest, api, elevenlabs, auth, pages, operator):
+        app.include_router(door.router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    return Guard(app, deck.settings, registry)

@@ -1,0 +1,118 @@
+"""Who is behind a request, and the sign-in of the page."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from usagedeck import __version__, access
+from usagedeck.access import View, Who
+from usagedeck.deck import Deck
+from usagedeck.errors import NotSignedIn
+from usagedeck.times import iso
+from usagedeck.web.problems import json
+
+COOKIE = "usagedeck_session"
+
+
+def deck_of(request: Request) -> Deck:
+    """The deck this server was started with."""
+    deck: Deck = request.app.state.deck
+    return deck
+
+
+DeckOf = Annotated[Deck, Depends(deck_of)]
+
+
+def secret_of(request: Request) -> str | None:
+    """The API key of a request: `xi-api-key`, or `Authorization: Bearer`."""
+    if key := request.headers.get("xi-api-key"):
+        return key
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if kind.lower() == "bearer" else None
+
+
+def who_asks(request: Request, deck: Deck, workspace_id: str | None = None) -> Who:
+    """The asker behind a key or a session. Raises `NotSignedIn` when there is neither."""
+    secret = secret_of(request)
+    if secret is None and COOKIE not in request.cookies:
+        raise NotSignedIn("Send an API key as xi-api-key or Authorization: Bearer, or sign in.", code="needs_authorization")
+    if secret is not None:
+        return access.who_by_key(deck, secret)
+    return access.who_by_session(deck, request.cookies.get(COOKIE), workspace_id)
+
+
+class SignIn(BaseModel):
+    """Credentials of a person."""
+
+    email: str = Field(max_length=200)
+    password: str = Field(max_length=1000)
+
+
+router = APIRouter(prefix="/api/v1", tags=["session"])
+
+
+@router.post("/session", status_code=204, summary="Sign in")
+async def sign_in(request: Request, deck: DeckOf, body: SignIn) -> Response:
+    """Sets the session cookie. Refused for a while after too many failures."""
+    address = request.client.host if request.client else ""
+    agent = request.headers.get("user-agent", "")
+    token = await run_in_threadpool(access.sign_in, deck, body.email, body.password, address=address, user_agent=agent)
+    response = Response(status_code=204)
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=deck.settings.session_hours * 3600,
+        httponly=True,
+        samesite="lax",
+        secure=_needs_secure(request),
+        path="/",
+    )
+    return response
+
+
+def _needs_secure(request: Request) -> bool:
+    """Cookies travel in clear to this machine only."""
+    return request.url.scheme == "https" or request.url.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
+@router.delete("/session", status_code=204, summary="Sign out")
+def sign_out(request: Request, deck: DeckOf) -> Response:
+    """Ends the session and clears its cookie."""
+    if token := request.cookies.get(COOKIE):
+        access.sign_out(deck, token)
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+@router.get("/me", summary="Who is asking")
+def me(request: Request, deck: DeckOf, workspace: str | None = None) -> Response:
+    """The asker, their workspaces, and which views they may use."""
+    who = who_asks(request, deck, workspace)
+    return json(_me(deck, who))
+
+
+def _me(deck: Deck, who: Who) -> dict[str, Any]:
+    user = deck.directory.user(who.user_id) if who.user_id else None
+    others = deck.directory.memberships(who.user_id) if who.user_id and who.key_id is None else []
+    space = who.workspace
+    return {
+        "user": {"id": who.user_id, "email": user.email if user else None, "name": user.name if user else None},
+        "role": who.role,
+        "permissions": sorted(who.permissions),
+        "workspace": {
+            "id": space.id,
+            "name": space.name,
+            "currency": space.currency,
+            "time_zone": space.time_zone,
+            "billing_day": space.billing_day,
+            "concurrency_limit": space.concurrency_limit,
+            "members": deck.directory.member_count(space.id),
+        },
+        "workspaces": [{"id": w.id, "name": w.name} for w, _ in others] or [{"id": space.id, "name": space.name}],
+        "views": [view for view in View if view is not View.WORKSPACE or who.sees_workspace],
+        "now": iso(deck.clock()),
+        "version": __version__,
+    }

@@ -1,0 +1,89 @@
+"""The collecting door: `POST /v1/events`."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from usagedeck import access, ingest
+from usagedeck.deck import Deck
+from usagedeck.errors import TooLarge
+from usagedeck.readers import ndjson
+from usagedeck.readers.compressed import Decompressor
+from usagedeck.web.auth import DeckOf, secret_of
+from usagedeck.web.problems import Problem, json, of_error
+
+router = APIRouter(tags=["collecting"])
+
+
+class RejectionOut(BaseModel):
+    index: int = Field(description="Position of the event in the batch, from 0; blank lines do not count.")
+    id: str | None = Field(description="The event's id, when it could be read.")
+    code: str = Field(description="Stable, machine-readable reason.")
+    field: str | None = Field(description="The field it is about.")
+    message: str = Field(description="What is wrong and how to mend it.")
+
+
+class ReceiptOut(BaseModel):
+    """What became of a batch. Repeats of earlier events count as accepted."""
+
+    accepted: int
+    rejected: list[RejectionOut]
+
+
+_EVENT = {"type": "object", "description": "An event; its fields are listed under /docs/events.", "additionalProperties": True}
+_BODY = {
+    "required": True,
+    "content": {
+        "application/x-ndjson": {"schema": {"type": "string", "description": "One event a line."}},
+        "application/json": {"schema": {"type": "array", "items": _EVENT}},
+    },
+}
+
+
+@router.post(
+    "/v1/events",
+    response_model=ReceiptOut,
+    summary="Send events",
+    responses={
+        413: {"model": Problem, "description": "Too many bytes or events; nothing was taken."},
+        422: {"model": ReceiptOut, "description": "Events came and all were refused."},
+        429: {"model": Problem, "description": "Wait as long as Retry-After says, then send the batch again."},
+        507: {"model": Problem, "description": "The disk is full."},
+    },
+    openapi_extra={"requestBody": _BODY},
+)
+async def events(
+    request: Request,
+    deck: DeckOf,
+    content_encoding: Annotated[str, Header(description="identity, gzip or zstd.")] = "identity",
+) -> Response:
+    """Requests and deliveries as NDJSON or a JSON array. The answer is sent when what was accepted is safe on disk.
+
+    Identity is workspace, time and id: the same event sent again counts once, and the first arrival wins.
+    """
+    who = await run_in_threadpool(access.who_by_key, deck, secret_of(request))
+    access.require(who, access.Permission.WRITE)
+    try:
+        body = await _body(request, deck, content_encoding.strip().lower() or "identity")
+        waiting = await run_in_threadpool(lambda: ingest.take(deck, who, ndjson.split(body, deck.settings.max_batch_events)))
+    except TooLarge as error:
+        response = of_error(request, error)
+        response.status_code = 413
+        return response
+    receipt = await asyncio.wrap_future(waiting)
+    request.app.state.counters.count(len(receipt.rejected), receipt.accepted)
+    return json(_receipt(receipt), 422 if receipt.refused else 200)
+
+
+async def _body(request: Request, deck: Deck, encoding: str) -> bytes:
+    decompressor = Decompressor(encoding, deck.settings.max_body_bytes)
+    async for piece in request.stream():
+        decompressor.feed(piece)
+    return decompressor.finish()
+
+
+def _receipt(receipt: ingest.Receipt) -> dict[str, Any]:
+    return {"accepted": receipt.accepted, "rejected": receipt.rejected}

@@ -1,0 +1,49 @@
+"""The door of the command line: while a server runs, its data belongs to it, so commands are handed over here.
+
+Not part of the public API. The token is made at every start and written into the data folder, where only the owner of the
+data can read it.
+"""
+
+import hmac
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from usagedeck import access, admin, ingest
+from usagedeck.errors import InvalidInput, NotFound, NotSignedIn
+from usagedeck.readers import ndjson
+from usagedeck.web.auth import DeckOf, secret_of
+from usagedeck.web.problems import json
+
+router = APIRouter(prefix="/operator", include_in_schema=False)
+
+
+def _check(request: Request) -> None:
+    expected = request.app.state.operator_token
+    if not expected or not hmac.compare_digest(expected, secret_of(request) or ""):
+        raise NotSignedIn("This door is for the command line on the server's own machine.")
+
+
+@router.post("/command")
+async def command(request: Request, deck: DeckOf) -> Response:
+    """Carry out one command of `usagedeck.admin`."""
+    _check(request)
+    try:
+        wanted = admin.decode(await request.body())
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(f"The command cannot be read: {error}.") from None
+    return json(await run_in_threadpool(admin.perform, deck, wanted))
+
+
+@router.post("/events/{workspace_id}")
+async def events(request: Request, deck: DeckOf, workspace_id: str) -> Response:
+    """Take a batch for any workspace: imports into a running server."""
+    _check(request)
+    workspace = deck.directory.workspace(workspace_id)
+    if workspace is None:
+        raise NotFound(f'There is no workspace "{workspace_id}".', field="workspace", code="workspace_not_found")
+    who = access.Who(workspace, None, frozenset({access.Permission.WRITE}))
+    lines = ndjson.split(await request.body(), deck.settings.max_batch_events)
+    receipt = await run_in_threadpool(lambda: ingest.take(deck, who, lines).result())
+    return json({"accepted": receipt.accepted, "rejected": receipt.rejected})

@@ -1,0 +1,63 @@
+"""The parameters that our own API's questions share, and how they become a `Selection`."""
+
+from typing import Annotated
+
+from fastapi import Query as Param
+from pydantic import BaseModel, ConfigDict, Field
+
+from usagedeck.access import View, Who
+from usagedeck.catalog import Subject
+from usagedeck.errors import InvalidInput, did_you_mean
+from usagedeck.query import Selection, parse_filter, parse_search
+from usagedeck.ranges import EXAMPLES, parse_range
+from usagedeck.times import Window, parse_instant, zone
+
+DEFAULT_RANGE = "30d"
+
+
+class Asked(BaseModel):
+    """Which rows, seen how: shared by usage, log and values."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: str | None = Field(None, description="First instant: RFC 3339 with an offset, or epoch milliseconds.")
+    end: str | None = Field(None, description="First instant after the window; now when absent.")
+    range: str | None = Field(None, description=f"Instead of start and end: {EXAMPLES}. Default {DEFAULT_RANGE}.")
+    time_zone: str | None = Field(None, description="IANA zone that days and hours follow; the workspace's when absent.")
+    filter: list[str] = Field([], description="`dimension:operator:value,value`, repeated for AND. Absent is the empty value.")
+    search: str | None = Field(None, description="Words that all occur, in whatever searchable column.")
+    scope: str | None = Field(None, description="`account` (my own) or `workspace`; the widest allowed when absent.")
+    workspace: str | None = Field(None, description="Workspace id, for people in several; the first when absent.")
+    as_of: str | None = Field(None, description="The instant that counts as now; give all questions of a page the same.")
+
+    def now(self, clock: int) -> int:
+        """The instant that counts as now."""
+        return parse_instant(self.as_of, field="as_of") if self.as_of else clock
+
+    def view(self) -> View | None:
+        if self.scope is None:
+            return None
+        if self.scope not in list(View):
+            raise InvalidInput(f'scope "{self.scope[:40]}" is unknown; {did_you_mean(self.scope, list(View))}', field="scope")
+        return View(self.scope)
+
+    def selection(self, who: Who, subject: Subject, now: int) -> Selection:
+        where = zone(self.time_zone or who.workspace.time_zone)
+        if self.range is not None and (self.start or self.end):
+            raise InvalidInput("Send either range or start and end.", field="range")
+        if self.start or self.end:
+            if not self.start:
+                raise InvalidInput("end came without start; send both, or range.", field="start")
+            end = parse_instant(self.end, field="end") if self.end else now
+            window = Window(parse_instant(self.start, field="start"), end, where)
+        else:
+            window = parse_range(self.range or DEFAULT_RANGE, zone=where, now=now, billing_day=who.workspace.billing_day)
+        return Selection(subject, window, tuple(parse_filter(f) for f in self.filter), parse_search(self.search))
+
+
+def listed(names: list[str]) -> list[str]:
+    """Names given by repeating a parameter, by commas, or both."""
+    return [name.strip() for item in names for name in item.split(",") if name.strip()]
+
+
+AskedParams = Annotated[Asked, Param()]

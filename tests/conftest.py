@@ -1,0 +1,44 @@
+"""Fixtures: each test that asks for a deck gets its own, on a real embedded store in a folder of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.house import House, StillClock, build_house, keyed, served
+from usagedeck.deck import Deck, open_deck
+from usagedeck.settings import Settings
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", min_free_bytes=0)
+
+
+@pytest.fixture
+def deck(settings: Settings, clock: StillClock) -> Iterator[Deck]:
+    with open_deck(settings, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(deck: Deck) -> House:
+    return build_house(deck)
+
+
+@pytest.fixture
+def url(deck: Deck) -> Iterator[str]:
+    with served(deck) as address:
+        yield address
+
+
+@pytest.fixture
+def client(url: str, house: House) -> Iterator[httpx2.Client]:
+    with keyed(url, house.api_key) as opened:
+        yield opened
