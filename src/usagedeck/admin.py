@@ -34,6 +34,7 @@ class CreateWorkspace(Command, tag="workspace.create"):
     time_zone: str = "UTC"
     billing_day: Annotated[int, Meta(ge=1, le=31)] = 1
     concurrency_limit: Annotated[int, Meta(ge=1)] | None = None
+    full_ip: bool = False
 
 
 class ListWorkspaces(Command, tag="workspace.list"):
@@ -130,6 +131,7 @@ def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
         time_zone=command.time_zone,
         billing_day=command.billing_day,
         concurrency_limit=command.concurrency_limit,
+        full_ip=command.full_ip,
     )
     key = _create_key(deck, CreateKey(workspace=made.id, label="first key"))
     return {"workspace_id": made.id, "name": made.name, "api_key": key["api_key"], "key_id": key["key_id"]}

@@ -15,6 +15,7 @@ from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import EventReader
 from usagedeck.settings import Settings
 from usagedeck.store.clickhouse import Store
+from usagedeck.store.merging import Merger
 from usagedeck.store.writer import Writer
 
 Clock = Callable[[], int]
@@ -111,6 +112,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             folder=Path(urlsplit(settings.store_url).path),
         )
         stack.callback(writer.close)
+        stack.callback(Merger(store, clock).close)
         yield Deck(
             settings=settings,
             store=store,

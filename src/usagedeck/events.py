@@ -52,6 +52,8 @@ class Stamp:
     owners: Mapping[str, str]
     """Owner of each API key of the workspace, for events that name a key and no user."""
     now: int
+    full_ip: bool = False
+    """The workspace keeps whole client addresses."""
 
 
 class Event(Protocol):
@@ -176,7 +178,7 @@ class EventReader:
         if kind == "request":
             _fill_request(event, stamp)
             if event.ip:
-                event.ip = kept_ip(event.ip, settings.keep_full_ip)
+                event.ip = kept_ip(event.ip, stamp.full_ip)
         elif not event.message_id:
             event.message_id = event.id
         extra: dict[str, str] = {}

@@ -32,7 +32,7 @@ def take(deck: Deck, who: Who, events: Sequence[bytes]) -> Future[Receipt]:
     """
     require(who, Permission.WRITE)
     workspace = who.workspace
-    stamp = Stamp(workspace.id, workspace.currency, deck.directory.owners(workspace.id), deck.clock())
+    stamp = Stamp(workspace.id, workspace.currency, deck.directory.owners(workspace.id), deck.clock(), workspace.full_ip)
     first = deck.arrivals.take(len(events))
     rows: dict[Subject, list[bytes]] = {subject: [] for subject in Subject}
     rejected: list[Rejection] = []

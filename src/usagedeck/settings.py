@@ -44,7 +44,6 @@ class Settings(BaseSettings):
     max_attributes: int = Field(64, ge=0, description="Most attributes of an event.")
     max_groups: int = Field(64, ge=0, description="Most groups of an event.")
     max_future_seconds: int = Field(600, ge=0, description="How far an event's time may lie in the future.")
-    keep_full_ip: bool = Field(default=False, description="Keep whole addresses instead of /24 (IPv4) and /48 (IPv6).")
     queue_bytes: int = Field(64 * 2**20, ge=2**20, description="Events waiting to be written before senders are told to wait.")
     min_free_bytes: int = Field(2**30, ge=0, description="Free disk space below which events are refused; reads go on.")
 

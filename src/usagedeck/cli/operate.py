@@ -21,6 +21,7 @@ def workspace_create(
     time_zone: Annotated[str, typer.Option(help="IANA name; days of reports follow it.")] = "UTC",
     billing_day: Annotated[int, typer.Option(min=1, max=31, help="Day of the month a billing period begins.")] = 1,
     concurrency_limit: Annotated[int | None, typer.Option(min=1, help="Shown as a line in the concurrency chart.")] = None,
+    full_ip: Annotated[bool, typer.Option("--full-ip", help="Keep whole client addresses instead of /24 and /48.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,6 +33,7 @@ def workspace_create(
         time_zone=time_zone,
         billing_day=billing_day,
         concurrency_limit=concurrency_limit,
+        full_ip=full_ip,
     )
     made = carry_out(settings_of(data_dir=data_dir), command)
     if as_json:

@@ -30,6 +30,7 @@ class Workspace:
     time_zone: str
     billing_day: int
     concurrency_limit: int | None
+    full_ip: bool
     created_at: int
 
 
@@ -117,9 +118,17 @@ class Directory:
     # --- workspaces and people
 
     def add_workspace(
-        self, id_: str, name: str, *, currency: str, time_zone: str, billing_day: int = 1, concurrency_limit: int | None = None
+        self,
+        id_: str,
+        name: str,
+        *,
+        currency: str,
+        time_zone: str,
+        billing_day: int = 1,
+        concurrency_limit: int | None = None,
+        full_ip: bool = False,
     ) -> Workspace:
-        made = Workspace(id_, name, currency, time_zone, billing_day, concurrency_limit, self._clock())
+        made = Workspace(id_, name, currency, time_zone, billing_day, concurrency_limit, full_ip, self._clock())
         values = {c.name: getattr(made, c.name) for c in workspaces.c}
         self._write(lambda db: db.execute(insert(workspaces).values(values)), f'There is a workspace "{id_}" already.')
         return made

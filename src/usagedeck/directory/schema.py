@@ -31,6 +31,7 @@ workspaces = Table(
     Column("time_zone", String, nullable=False),
     Column("billing_day", Integer, nullable=False),
     Column("concurrency_limit", Integer),
+    Column("full_ip", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
 

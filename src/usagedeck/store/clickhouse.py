@@ -172,6 +172,28 @@ class Store:
                 self._writer = self._open(_WRITE_SETTINGS)
                 raise explain(error) from error
 
+    # --- merging: called by the merger's thread
+
+    def unmerged(self, before: int) -> list[tuple[str, str]]:
+        """(table, partition) of weeks begun before that instant that have several parts."""
+        text = (
+            "SELECT table, partition_id FROM system.parts WHERE active AND database = currentDatabase() "
+            "AND has({tables:Array(String)}, table) AND toDate(partition) < toDate(toDateTime({before:Int64}, 'UTC'), 'UTC') "
+            "GROUP BY table, partition_id HAVING count() > 1 ORDER BY partition_id, table"
+        )
+        values = {"tables": [subject.value for subject in Subject], "before": before // 1000}
+        return [(str(table), str(partition)) for table, partition in self.run(Statement(text, values, ("table", "partition")))]
+
+    def merge(self, table: str, partition: str) -> None:
+        """Merge a week to one part."""
+        client = self._open({"optimize_skip_merged_partitions": "1"})
+        try:
+            client.command(f"OPTIMIZE TABLE {Subject(table)} PARTITION ID '{int(partition)}' FINAL")
+        except ClickHouseError as error:
+            raise explain(error) from error
+        finally:
+            client.close()
+
     def latest_arrival(self) -> int:
         """The highest arrival stamp on disk in microseconds, so that stamps never run backwards over a restart."""
         latest = 0

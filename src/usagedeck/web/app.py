@@ -1,6 +1,7 @@
 """All HTTP doors together, around one deck."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -31,6 +32,22 @@ TAGS: Sequence[dict[str, str]] = (
 
 def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     """The application. With an `operator_token` the command line may hand commands to it."""
+    app = _doors()
+    registry = CollectorRegistry()
+    app.state.deck = deck
+    app.state.operator_token = operator_token
+    app.state.registry = registry
+    app.state.counters = pages.Counters(registry)
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    return Guard(app, deck.settings, registry)
+
+
+def openapi() -> dict[str, Any]:
+    """The API's description, without a deck."""
+    return _doors().openapi()
+
+
+def _doors() -> FastAPI:
     app = FastAPI(
         title="usagedeck",
         version=__version__,
@@ -39,13 +56,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
         docs_url=None,
         redoc_url=None,
     )
-    registry = CollectorRegistry()
-    app.state.deck = deck
-    app.state.operator_token = operator_token
-    app.state.registry = registry
-    app.state.counters = pages.Counters(registry)
     problems.install(app)
     for door in (ingest, api, elevenlabs, auth, pages, operator):
         app.include_router(door.router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
-    return Guard(app, deck.settings, registry)
+    return app

@@ -33,7 +33,7 @@ class ReceiptOut(BaseModel):
     rejected: list[RejectionOut]
 
 
-_EVENT = {"type": "object", "description": "An event; its fields are listed under /docs/events.", "additionalProperties": True}
+_EVENT = {"type": "object", "description": "An event; its fields are listed at /docs.", "additionalProperties": True}
 _BODY = {
     "required": True,
     "content": {

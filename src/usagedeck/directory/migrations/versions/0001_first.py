@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.String(), nullable=False),
         sa.Column("billing_day", sa.Integer(), nullable=False),
         sa.Column("concurrency_limit", sa.Integer(), nullable=True),
+        sa.Column("full_ip", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
     )
