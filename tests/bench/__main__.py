@@ -93,10 +93,8 @@ def buckets(house: House, end: int) -> Iterator[Line]:
     rows = f"requests FINAL WHERE workspace_id = '{house.workspace_id}' AND time >= {window.start} AND time < {window.end}"
     for name, bucket in (("an array of edges", f"roundDown(time, {edges})"), ("arithmetic", f"intDiv(time, {DAY}) * {DAY}")):
         text = f"SELECT {bucket} AS b, product_type AS d, sum(ifNull(credits, 0)) FROM {rows} GROUP BY b, d ORDER BY b, d"
-        bare = sql.Statement(text, {}, ())
-        yield _pair(
-            f"buckets: runs beside {name}", lambda: house.deck.store.run(ours), lambda bare=bare: house.deck.store.run(bare)
-        )
+        run = house.deck.store.run
+        yield _pair(f"buckets: runs beside {name}", partial(run, ours), partial(run, sql.Statement(text, {}, ())))
 
 
 def _event(id_: str, time_: int, i: int) -> dict[str, object]:

@@ -23,7 +23,7 @@ from usagedeck.catalog import Subject
 from usagedeck.errors import Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
 from usagedeck.events import REVISION_STEP
 from usagedeck.settings import Settings
-from usagedeck.sql import Statement
+from usagedeck.sql import Bound, Statement
 from usagedeck.store import schema
 from usagedeck.table import Row
 
@@ -181,7 +181,7 @@ class Store:
             "AND has({tables:Array(String)}, table) AND toDate(partition) < toDate(toDateTime({before:Int64}, 'UTC'), 'UTC') "
             "GROUP BY table, partition_id HAVING count() > 1 ORDER BY partition_id, table"
         )
-        values = {"tables": [subject.value for subject in Subject], "before": before // 1000}
+        values: dict[str, Bound] = {"tables": [subject.value for subject in Subject], "before": before // 1000}
         return [(str(table), str(partition)) for table, partition in self.run(Statement(text, values, ("table", "partition")))]
 
     def merge(self, table: str, partition: str) -> None:
