@@ -1,14 +1,25 @@
 """Fixtures: each test that asks for a deck gets its own, on a real embedded store in a folder of its own."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+import structlog
 
 from tests.house import House, StillClock, build_house, keyed, served
 from usagedeck.deck import Deck, open_deck
 from usagedeck.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    """Servers say warnings and errors only, and those in one line."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
 
 
 @pytest.fixture

@@ -61,7 +61,9 @@ def build_house(deck: Deck, name: str = "acme", **command: Any) -> House:
 @contextmanager
 def served(deck: Deck) -> Iterator[str]:
     """A real server around the deck, on a free port of this machine; gives its address."""
-    config = uvicorn.Config(create_app(deck, operator_token="operator"), port=0, log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        create_app(deck, operator_token="operator"), port=0, log_config=None, lifespan="off", proxy_headers=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

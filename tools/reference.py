@@ -11,9 +11,8 @@ from typing import Any
 
 import typer
 
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Field, Label, Ratio, Single, Subject, Sum, Type, fields
+from usagedeck.catalog import DIMENSIONS, FIELDS, KINDS, METRICS, Field, Label, Ratio, Single, Subject, Sum, Type, fields
 from usagedeck.cli import app as cli
-from usagedeck.events import KINDS
 from usagedeck.ranges import EXAMPLES
 from usagedeck.settings import Settings
 from usagedeck.web.app import openapi

@@ -49,6 +49,9 @@ REQUESTS = frozenset({Subject.REQUESTS})
 DELIVERIES = frozenset({Subject.DELIVERIES})
 BOTH = REQUESTS | DELIVERIES
 
+KINDS: Mapping[str, Subject] = {"request": Subject.REQUESTS, "delivery": Subject.DELIVERIES}
+"""What an event calls itself in its `kind`."""
+
 Value: TypeAlias = int | float | Decimal | None
 
 CURRENCY = "currency"
@@ -882,8 +885,9 @@ _SPLITS = (
         title="Success",
         help="Whether a request with a status succeeded.",
         type=Type.BOOL,
-        expr=_OK_REQUEST,
+        expr=f"({_OK_REQUEST})",
         absent="No status",
+        aliases=("success",),
     ),
     _field("error_code", absent="No error"),
     _field("region", absent="No region", breakdown=("region",), group_by="region", cost=True, restricted=True),

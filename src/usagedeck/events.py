@@ -16,15 +16,13 @@ from typing import Annotated, Any, Literal, Optional, Protocol
 import msgspec
 from msgspec import Meta
 
-from usagedeck.catalog import DECIMALS, MAX_AMOUNT, MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
+from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.settings import Settings
 from usagedeck.times import EARLIEST, SECOND, iso, parse_instant
 
 REVISION_STEP = 2**52
 """Versions of one revision lie below this; a higher revision of an event beats every arrival of a lower one."""
-
-KINDS = {"request": Subject.REQUESTS, "delivery": Subject.DELIVERIES}
 
 
 def version(arrived_us: int, revision: int = 0) -> int:
@@ -160,7 +158,7 @@ class EventReader:
             side = "least" if match[1] == ">=" else "most"
             return InvalidInput(f"{name} is out of range; it is at {side} {match[2]}.", field=top, code="out_of_range")
         plain = what.replace("`", "").replace(" | null", "")
-        quoted = "; send a number without quotes" if "got str" in plain else ""
+        quoted = "; send a number without quotes" if re.search(r"(int|float|decimal), got str", plain) else ""
         return InvalidInput(f"{name}: {plain[0].lower()}{plain[1:]}{quoted}.", field=top, code="wrong_type")
 
     def _check(self, kind: str, event: Event, raw: bytes, stamp: Stamp) -> dict[str, str]:
@@ -264,15 +262,15 @@ def _amount(name: str, amount: Decimal) -> Decimal:
     return kept
 
 
-def _no_nul(event: Any) -> None:
+def _no_nul(event: Any, inside: str = "") -> None:
     for name in event.__struct_fields__:
-        value = getattr(event, name)
+        value, field = getattr(event, name), f"{inside}{name}"
         if isinstance(value, msgspec.Struct):
-            _no_nul(value)
+            _no_nul(value, f"{field}.")
         elif value and isinstance(value, str | list | dict):
             texts = (value,) if isinstance(value, str) else [*value, *value.values()] if isinstance(value, dict) else value
             if any("\0" in text for text in texts):
-                raise InvalidInput(f"{name} contains a NUL character; remove it.", field=name, code="bad_character")
+                raise InvalidInput(f"{field} contains a NUL character; remove it.", field=field, code="bad_character")
 
 
 def _check_attributes(attributes: Mapping[str, str], settings: Settings) -> None:
@@ -333,16 +331,19 @@ def route_of(path: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def kept_ip(text: str, full: bool) -> str:
-    """The address as it is kept: whole, or the /24 or /48 it lies in. Raises `InvalidInput` for what is no address."""
+    """The address as it is kept: whole, or the /24 or /48 it lies in; a wider network stays as the sender cut it.
+
+    Raises `InvalidInput` for what is no address.
+    """
     try:
-        address = ipaddress.ip_address(text.strip())
+        network = ipaddress.ip_network(text.strip().partition("%")[0], strict=False)  # behind "%": an interface of the sender
     except ValueError:
-        try:
-            return str(ipaddress.ip_network(text.strip()))  # cut by the sender already
-        except ValueError:
-            raise InvalidInput(
-                f'ip "{text[:60]}" is no IPv4 or IPv6 address; leave it out if unknown.', field="ip", code="wrong_type"
-            ) from None
+        raise InvalidInput(
+            f'ip "{text[:60]}" is no IPv4 or IPv6 address; leave it out if unknown.', field="ip", code="wrong_type"
+        ) from None
+    if network.version == 6 and network.prefixlen == 128 and (mapped := network.network_address.ipv4_mapped):
+        network = ipaddress.ip_network(mapped)  # how sockets for both versions write an IPv4 caller
     if full:
-        return str(address)
-    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+        return str(network.network_address if network.num_addresses == 1 else network)
+    widest = 24 if network.version == 4 else 48
+    return str(network if network.prefixlen <= widest else network.supernet(new_prefix=widest))

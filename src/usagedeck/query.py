@@ -78,8 +78,10 @@ class Filter:
             raise InvalidInput(f"{param}: {by.name} is no text, so {op} cannot be applied to it; use in, lt or gt.", field=param)
         if known in COMPARISONS and (len(values) != 1 or values[0] is None):
             raise InvalidInput(f"{param}: {op} on {by.name} takes exactly one value, {len(values)} came.", field=param)
-        if known in TEXTUAL and not values:
-            raise InvalidInput(f"{param}: {op} on {by.name} takes at least one value.", field=param)
+        if known in TEXTUAL and (not values or None in values):
+            raise InvalidInput(
+                f"{param}: {op} on {by.name} takes at least one value, each a text; use eq for absent.", field=param
+            )
         if len(values) > MAX_FILTER_VALUES:
             raise InvalidInput(f"{param}: at most {MAX_FILTER_VALUES} values, {len(values)} came.", field=param)
         converted = [_convert(value, by, known, param) for value in values]
@@ -103,7 +105,16 @@ def _convert(value: RawValue, by: Dimension, op: Op, param: str) -> FilterValue:
         raise InvalidInput(f"{param}: {by.name} is true or false, not {str(value)[:40]!r}.", field=param)
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    return _unicode(str(value), param)
+
+
+def _unicode(text: str, param: str) -> str:
+    """JSON can spell halves of characters, which are no text and cannot be looked for."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{param} contains half a character (a lone surrogate); remove it.", field=param) from None
+    return text
 
 
 def _number(value: RawValue, by: Dimension, param: str) -> Decimal:
@@ -158,7 +169,7 @@ def parse_search(text: str | None) -> tuple[Word, ...]:
     words = text.split()
     if len(words) > MAX_WORDS:
         raise InvalidInput(f"search has {len(words)} words; at most {MAX_WORDS}.", field="search")
-    return tuple(Word(w) for w in words)
+    return tuple(Word(_unicode(w, "search")) for w in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +263,7 @@ class Cursor:
             time, id_, direction = json.loads(raw)
             if not (type(time) is int and type(id_) is str and -(2**62) < time < 2**62):
                 raise ValueError
+            id_.encode()  # half a character is a ValueError, too
             return cls(time, id_, Direction(direction))
         except (ValueError, TypeError, binascii.Error, RecursionError):
             raise InvalidInput("cursor is none of ours; take it from the answer before.", field="cursor") from None

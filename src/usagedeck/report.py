@@ -58,13 +58,13 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     top, others = _top(deck, query, scope)
     statement = sql.compile(query, scope, top=top, now=now)
     rows = deck.store.stream(statement) if stream else _capped(deck.store.run(statement), query)
-    points = _points(query, rows, now)
+    points = _points(query, rows)
     if query.cumulative:
-        points = _accumulated(query, points)
+        points = _limited(query, _accumulated(query, points))
     elif not query.dimensions:
-        points = _dense(query, points, now)
+        points = _dense(query, points)
     names = [_names(deck, by, scope) for by in query.dimensions]
-    return Answer(Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, others)), fresh)
+    return Answer(Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, others, now)), fresh)
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class _Point:
     """One bucket of one series."""
 
     bucket: int
-    values: list[Value]
+    measures: Mapping[str, Any]
     series: tuple[Any, ...] = ()
     other: bool = False
 
@@ -89,36 +89,40 @@ def _top(deck: Deck, query: Query, scope: Scope) -> tuple[list[Series] | None, i
 
 def _capped(rows: list[Row], query: Query) -> list[Row]:
     if query.row_cap is not None and len(rows) > query.row_cap:
-        raise TooLarge(
-            f"The answer has more than {query.row_cap:,} rows; keep the top series with top=, choose a coarser interval, "
-            "or take it as CSV, which has no limit.",
-            field="by",
-            code="too_many_rows",
-        )
+        raise _too_many_rows(query.row_cap)
     return rows
 
 
-def _points(query: Query, rows: Iterable[Row], now: int) -> Iterator[_Point]:
-    """Measures become metrics."""
+def _limited(query: Query, points: Iterator[_Point]) -> Iterator[_Point]:
+    """Running sums have rows where the store had none, so they are counted again."""
+    for count, point in enumerate(points):
+        if query.row_cap is not None and count >= query.row_cap:
+            raise _too_many_rows(query.row_cap)
+        yield point
+
+
+def _too_many_rows(cap: int) -> TooLarge:
+    return TooLarge(
+        f"The answer has more than {cap:,} rows; keep the top series with top=, choose a coarser interval, "
+        "or take it as CSV, which has no limit.",
+        field="by",
+        code="too_many_rows",
+    )
+
+
+def _points(query: Query, rows: Iterable[Row]) -> Iterator[_Point]:
+    """The rows of the store with names."""
     width = len(query.dimensions)
     keyed = width + 1 + (query.top is not None)
     names = [m.name for m in sql.measures_of(query)]
     for row in rows:
-        bucket = row[0]
-        span = _span(query, bucket, now)
-        values: dict[str, Any] = dict(zip(names, row[keyed:], strict=True))
         other = query.top is not None and bool(row[width + 1])
-        yield _Point(bucket, [m.formula.of(values, span) for m in query.metrics], tuple(row[1 : width + 1]), other)
+        yield _Point(row[0], dict(zip(names, row[keyed:], strict=True)), tuple(row[1 : width + 1]), other)
 
 
-def _span(query: Query, bucket: int, now: int) -> int:
-    """Length of the part of a bucket that lies inside the window and has passed."""
-    window = query.selection.window
-    return min(query.buckets.end_of(bucket), window.end, now) - max(bucket, window.start)
-
-
-def _dense(query: Query, points: Iterable[_Point], now: int) -> Iterator[_Point]:
+def _dense(query: Query, points: Iterable[_Point]) -> Iterator[_Point]:
     """Every bucket once: those without rows show what an empty bucket shows."""
+    nothing = _nothing(query)
     found = iter(points)
     point = next(found, None)
     for start in query.buckets.starts:
@@ -126,34 +130,40 @@ def _dense(query: Query, points: Iterable[_Point], now: int) -> Iterator[_Point]
             yield point
             point = next(found, None)
         else:
-            yield _Point(start, _empty(query, _span(query, start, now)))
+            yield _Point(start, nothing)
 
 
-def _empty(query: Query, span: int) -> list[Value]:
-    nothing = {m.name: m.nothing for m in sql.measures_of(query)}
-    return [m.formula.of(nothing, span) for m in query.metrics]
+def _nothing(query: Query) -> Mapping[str, Value]:
+    return {m.name: m.nothing for m in sql.measures_of(query)}
 
 
 def _accumulated(query: Query, points: Iterable[_Point]) -> Iterator[_Point]:
-    """Running sums: from its first appearance a series has a row in every bucket."""
+    """Running sums: from its first appearance a series has a row in every bucket.
+
+    Measures are added, not metrics, so that a metric in another unit (minutes) is rounded once and ends at its total.
+    """
     sums: dict[tuple[Any, ...], _Point] = {}
     if not query.dimensions:
-        sums[(), False] = _Point(0, _empty(query, 0))
+        sums[(), False] = _Point(0, _nothing(query))
     found = iter(points)
     point = next(found, None)
     for start in query.buckets.starts:
         while point is not None and point.bucket == start:
             key = (point.series, point.other)
             before = sums.get(key)
-            added = point.values if before is None else [_add(a, b) for a, b in zip(before.values, point.values, strict=True)]
-            sums[key] = replace(point, values=added)
+            if before is not None:
+                point = replace(point, measures={n: before.measures[n] + amount for n, amount in point.measures.items()})
+            sums[key] = point
             point = next(found, None)
         for total in sums.values():
             yield replace(total, bucket=start)
 
 
-def _add(a: Value, b: Value) -> Value:
-    return a + b if a is not None and b is not None else a if b is None else b  # type: ignore[operator]
+def _metrics(query: Query, point: _Point, now: int) -> list[Value]:
+    """Measures become metrics, over the part of the bucket that lies inside the window and has passed."""
+    window = query.selection.window
+    span = min(query.buckets.end_of(point.bucket), window.end, now) - max(point.bucket, window.start)
+    return [m.formula.of(point.measures, span) for m in query.metrics]
 
 
 def _usage_columns(query: Query, currency: str) -> tuple[Column, ...]:
@@ -167,7 +177,9 @@ def _usage_columns(query: Query, currency: str) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _labelled(query: Query, points: Iterable[_Point], names: Sequence[Mapping[str, str]], others: int) -> Iterator[list[Cell]]:
+def _labelled(
+    query: Query, points: Iterable[_Point], names: Sequence[Mapping[str, str]], others: int, now: int
+) -> Iterator[list[Cell]]:
     for point in points:
         row: list[Cell] = [point.bucket, query.buckets.end_of(point.bucket)]
         for by, value, known in zip(query.dimensions, point.series, names, strict=True):
@@ -175,7 +187,7 @@ def _labelled(query: Query, points: Iterable[_Point], names: Sequence[Mapping[st
             row += [cell, f"Other ({others})" if point.other else label(by, cell, known)]
         if query.top is not None:
             row.append(point.other)
-        yield [*row, *point.values]
+        yield [*row, *_metrics(query, point, now)]
 
 
 def _cell(by: Dimension, value: Any) -> Any:

@@ -6,7 +6,7 @@ catalogue. Calendars do not exist here either: buckets arrive as integers (see `
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import TypeAlias
 
 from usagedeck.catalog import (
@@ -75,8 +75,7 @@ def _expression(of: Dimension | Field, bind: _Binder) -> str:
 def _condition(one: Filter, bind: _Binder) -> str:
     sql = _expression(one.dimension, bind)
     if one.op in COMPARISONS:
-        sign = {Op.LT: "<", Op.LE: "<=", Op.GT: ">", Op.GE: ">="}[one.op]
-        return f"ifNull({sql} {sign} {_scalar(one.values[0], bind)}, 0)"
+        return f"ifNull({sql} {_bound(one.op, one.values[0], bind)}, 0)"
     if one.op in TEXTUAL:
         places = [bind(v, "String") for v in one.values if isinstance(v, str)]
         if one.dimension.overlapping:
@@ -92,11 +91,22 @@ def _holds(sql: str, op: Op, places: list[str]) -> str:
     return " OR ".join(f"startsWith({sql}, {place})" for place in places)
 
 
-def _scalar(value: FilterValue, bind: _Binder) -> str:
+_SIGNS = {Op.LT: "<", Op.LE: "<=", Op.GT: ">", Op.GE: ">="}
+
+
+def _bound(op: Op, value: FilterValue, bind: _Binder) -> str:
+    """Sign and bound of a comparison.
+
+    A bound with more decimals than a column can hold is cut down to the last one below it: of tenths, `< 0.15` is `<= 0.1`
+    and `>= 0.15` is `> 0.1`. So all of it is exact, and nothing is ever compared as a float.
+    """
     if isinstance(value, Decimal):
-        return bind(value, "Decimal(38, 6)") if _fits(value) else bind(float(value), "Float64")
+        cut = value.quantize(Decimal(1).scaleb(-DECIMALS), ROUND_FLOOR)
+        if cut != value:
+            op = Op.LE if op in (Op.LT, Op.LE) else Op.GT
+        return f"{_SIGNS[op]} {bind(cut, 'Decimal(38, 6)')}"
     assert isinstance(value, int), value  # noqa: S101 - Filter.build lets nothing else through
-    return bind(value, "Int64")
+    return f"{_SIGNS[op]} {bind(value, 'Int64')}"
 
 
 def _fits(value: Decimal) -> bool:
@@ -204,6 +214,9 @@ def _nothing(by: Dimension) -> str:
 
 
 def _as_text(by: Dimension, sql: str) -> str:
+    """A value as menus show it and series are listed by it; '' where absent."""
+    if by.type is Type.BOOL:
+        return f"multiIf(isNull({sql}), '', {sql}, 'true', 'false')"
     return f"toString({sql})" if by.type in (Type.STRING, Type.LIST) else f"ifNull(toString({sql}), '')"
 
 

@@ -35,10 +35,13 @@ LOOKS_LIKE_SECONDS = 100_000_000_000
 LATEST_WINDOW = 7_258_118_400_000
 """2200-01-01T00:00:00Z, the latest end of a window; far enough for "everything", near enough for every calendar."""
 
+_FIRST = -62_135_596_800_000  # 0001-01-01T00:00:00Z, the first instant Python's calendar knows
 _LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last instant Python's calendar knows
 _MONDAY = date(1970, 1, 5)
 _EPOCH_DAY = date(1970, 1, 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_WHOLE = re.compile(r"-?\d{1,16}")
 
 
 # --- instants -----------------------------------------------------------------------------------------------------
@@ -46,7 +49,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_millis(moment: datetime) -> int:
     """An aware datetime as epoch milliseconds; anything finer is cut off, never rounded up."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def to_datetime(instant: int) -> datetime:
@@ -68,13 +71,14 @@ def iso_local(instant: int, zone: ZoneInfo) -> str:
     return to_datetime(instant).astimezone(zone).isoformat(timespec=spec)
 
 
-def parse_instant(value: str | int | float, *, field: str) -> int:
-    """Epoch milliseconds from RFC 3339 with an offset, or from a number of milliseconds.
+def parse_instant(value: str | int | float, *, field: str, local: ZoneInfo | None = None) -> int:
+    """Epoch milliseconds from RFC 3339 with an offset, or from a number of milliseconds. With `local`, a time without an
+    offset is read on that zone's clock.
 
     Raises `InvalidInput` naming `field`: for text that is no time, for a time without an offset (which moment would it
     be?), for fractions of a millisecond in a number, and for numbers that look like seconds.
     """
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,16}", value):
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
     if isinstance(value, float):
         if not value.is_integer():
@@ -87,29 +91,37 @@ def parse_instant(value: str | int | float, *, field: str) -> int:
                 field=field,
                 code="looks_like_seconds",
             )
-        if not -_LATEST <= value <= _LATEST:
-            raise InvalidInput(f"{field} is {value}, outside the calendar; send epoch milliseconds.", field=field)
-        return value
+        return _inside_calendar(value, value, field)
     try:
-        moment = datetime.fromisoformat(_cut_fraction(value))
+        moment = datetime.fromisoformat(value.strip())  # takes any number of fractional digits and cuts after six
     except ValueError:
         raise InvalidInput(
             f'{field} is "{value[:60]}", which is no time; send RFC 3339 such as "2026-11-23T10:00:00Z", or epoch milliseconds.',
             field=field,
         ) from None
+    if moment.tzinfo is None and local is not None:
+        return from_clock(moment, local, field=field)
     if moment.tzinfo is None:
         raise InvalidInput(
             f'{field} is "{value[:60]}", which has no offset; add "Z" for UTC or one such as "+01:00".', field=field
         )
-    try:
-        return to_millis(moment)
-    except OverflowError:
-        raise InvalidInput(f'{field} is "{value[:60]}", outside the calendar.', field=field) from None
+    return _inside_calendar(to_millis(moment), value, field)
 
 
-def _cut_fraction(text: str) -> str:
-    """RFC 3339 allows any number of fractional digits; the standard library reads up to six."""
-    return re.sub(r"(\.\d{6})\d+", r"\1", text.strip())
+def from_clock(shown: datetime, where: ZoneInfo, *, field: str) -> int:
+    """The first instant at which the zone's clock shows this. Raises `InvalidInput` when it never does."""
+    instant = _inside_calendar(to_millis(shown.replace(tzinfo=where, fold=0)), shown, field)
+    if to_datetime(instant).astimezone(where).replace(tzinfo=None, fold=0) != shown.replace(microsecond=instant % SECOND * 1000):
+        raise InvalidInput(f"{field} is {shown}, which a clock change skips in {where.key}.", field=field, code="no_such_time")
+    return instant
+
+
+def _inside_calendar(instant: int, said: object, field: str) -> int:
+    if not _FIRST <= instant <= _LATEST:
+        raise InvalidInput(
+            f"{field} is {str(said)[:60]}, outside the calendar; send RFC 3339 or epoch milliseconds.", field=field
+        )
+    return instant
 
 
 # --- zones --------------------------------------------------------------------------------------------------------
@@ -128,7 +140,7 @@ def zone(name: str, field: str = "time_zone") -> ZoneInfo:
     if name not in zone_names():
         if re.match(r"^(UTC|GMT)?[+-]\d", name):
             raise InvalidInput(
-                f'{field} is "{name}"; send an IANA name such as "Europe/Berlin", since an offset has no clock changes.',
+                f'{field} is "{name[:60]}"; send an IANA name such as "Europe/Berlin", since an offset has no clock changes.',
                 field=field,
                 code="unknown_time_zone",
             )
@@ -199,6 +211,8 @@ class Window:
 UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 CALENDAR = ("month", "year")
 TOTAL = "total"
+MAX_SECONDS = 999_999_999
+"""Some 31 years: the longest interval, near enough for every calendar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +242,8 @@ class Interval:
 
     @classmethod
     def every(cls, seconds: int, *, field: str = "interval") -> "Interval":
-        if seconds < 1:
-            raise InvalidInput(f"{field} is {seconds}; send at least 1 second.", field=field)
+        if not 1 <= seconds <= MAX_SECONDS:
+            raise InvalidInput(f"{field} is {seconds}; send 1 to {MAX_SECONDS:,} seconds.", field=field)
         return cls(seconds=seconds)
 
     @property

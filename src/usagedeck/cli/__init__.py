@@ -4,9 +4,12 @@ While a server runs, the data belongs to it; commands are then handed to it, so 
 """
 
 import typer
+from rich.markup import escape
 
 from usagedeck import __version__
 from usagedeck.cli.common import say
+from usagedeck.cli.demo import demo_command
+from usagedeck.cli.importing import import_command
 from usagedeck.cli.operate import key_app, user_app, workspace_app
 from usagedeck.cli.serving import serve_command
 from usagedeck.errors import Conflict, InvalidInput, UsagedeckError
@@ -18,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve_command)
+app.command("import")(import_command)
+app.command("demo")(demo_command)
 app.add_typer(workspace_app, name="workspace")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
@@ -34,5 +39,5 @@ def main() -> None:
     try:
         app()
     except UsagedeckError as error:
-        say.print(f"[red]error:[/] {error.message}", soft_wrap=True)
+        say.print(f"[red]error:[/] {escape(error.message)}", soft_wrap=True)
         raise SystemExit(2 if isinstance(error, InvalidInput | Conflict) else 1) from None

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from usagedeck import admin
 from usagedeck.deck import open_deck
-from usagedeck.errors import InvalidInput
+from usagedeck.errors import Conflict, InvalidInput, NotFound, StorageFull, StoreFailed
 from usagedeck.settings import Settings
 from usagedeck.web.server import SERVER_FILE, Running
 
@@ -44,10 +44,15 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 def carry_out(settings: Settings, command: admin.AnyCommand) -> dict[str, Any]:
     """Do a command here, or hand it to the server that owns the data."""
+    content = admin.encode(command)
+    try:
+        checked = admin.decode(content)  # decoding is what checks
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"The command cannot be carried out: {error}.") from None
     if running := running_server(settings):
-        return ask(running, "/operator/command", admin.encode(command))
+        return ask(running, "/operator/command", content)
     with open_deck(settings) as deck:
-        return admin.perform(deck, admin.decode(admin.encode(command)))  # decoding is what checks
+        return admin.perform(deck, checked)
 
 
 def running_server(settings: Settings) -> Running | None:
@@ -65,7 +70,8 @@ def ask(running: Running, path: str, content: bytes) -> dict[str, Any]:
     response = httpx2.post(running.url + path, content=content, headers={"authorization": f"Bearer {running.token}"}, timeout=120)
     answer: dict[str, Any] = response.json()
     if response.is_error:
-        raise InvalidInput(str(answer.get("detail", response.text)), field=answer.get("field"), code=str(answer.get("code")))
+        kind = {404: NotFound, 409: Conflict, 500: StoreFailed, 507: StorageFull}.get(response.status_code, InvalidInput)
+        raise kind(str(answer.get("detail", response.text)), field=answer.get("field"), code=str(answer.get("code")))
     return answer
 
 
@@ -89,4 +95,4 @@ def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     for row in rows:
         cells = (row[column] for column in columns)
         table.add_row(*(", ".join(c) if isinstance(c, list) else "" if c is None else str(c) for c in cells))
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)

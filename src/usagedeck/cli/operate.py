@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from usagedeck import admin
 from usagedeck.access import Permission, Role
@@ -39,7 +40,7 @@ def workspace_create(
     if as_json:
         print_json(made)
         return
-    say.print(f"Workspace [bold]{made['workspace_id']}[/] ({made['name']}) is there. Its first API key, shown only now:")
+    say.print(f"Workspace [bold]{made['workspace_id']}[/] ({escape(made['name'])}) is there. Its first API key, shown only now:")
     typer.echo(made["api_key"])
 
 
@@ -73,7 +74,7 @@ def user_add(
     if as_json:
         print_json(made)
         return
-    say.print(f"[bold]{made['email']}[/] ({made['user_id']}) is {made['role']} of {made['workspace_id']}.")
+    say.print(f"[bold]{escape(made['email'])}[/] ({made['user_id']}) is {made['role']} of {made['workspace_id']}.")
     if "password" in made:
         say.print("Their password, shown only now:")
         typer.echo(made["password"])
@@ -95,7 +96,7 @@ def key_create(
     if as_json:
         print_json(made)
         return
-    say.print(f"Key [bold]{made['key_id']}[/] ({made['label']}) may {', '.join(made['permissions'])}. Shown only now:")
+    say.print(f"Key [bold]{made['key_id']}[/] ({escape(made['label'])}) may {', '.join(made['permissions'])}. Shown only now:")
     typer.echo(made["api_key"])
 
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from usagedeck import __version__
 from usagedeck.cli.common import AsJson, DataDir, print_json, say, set_up_logs, settings_of
@@ -24,10 +25,11 @@ def serve_command(data_dir: DataDir = None, host: Host = None, port: Port = None
             if as_json:
                 print_json({"url": url})
                 return
-            say.print(f"[bold]usagedeck {__version__}[/] serves {settings.data_dir} at [bold]{url}[/]")
+            folder = escape(str(settings.data_dir))
+            say.print(f"[bold]usagedeck {__version__}[/] serves {folder} at [bold]{url}[/]")
             if empty:
                 say.print("There is no workspace yet. In another terminal:")
-                say.print(f"  usagedeck workspace create acme --data-dir {settings.data_dir}")
-                say.print(f"  usagedeck user add you@example.com -w <workspace id> --role owner --data-dir {settings.data_dir}")
+                say.print(f"  usagedeck workspace create acme --data-dir {folder}")
+                say.print(f"  usagedeck user add you@example.com -w <workspace id> --role owner --data-dir {folder}")
 
         serve(deck, ready)

@@ -1,0 +1,148 @@
+"""A file becomes events in the store: rows of a reader are gathered into batches, each batch is handed to somebody who
+takes it, and what became of every row is counted and told.
+
+Nothing here opens a file, knows a format, or knows whether the taker is this process or a server far away.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from usagedeck import access, ingest
+from usagedeck.deck import Deck
+from usagedeck.errors import InvalidInput, NotFound, TooBusy, UsagedeckError
+from usagedeck.ingest import Receipt
+from usagedeck.readers.rows import Refusal, Row
+
+BATCH_ROWS = 5_000
+BATCH_BYTES = 4 * 2**20
+IN_FLIGHT = 4
+"""Batches that may wait for their receipt while further rows are read."""
+
+Send: TypeAlias = Callable[[Sequence[bytes]], "Future[Receipt]"]
+"""Takes a batch of events. Batches must arrive in the order they are sent: of equal events the first one counts."""
+
+
+def here(deck: Deck, workspace_id: str) -> Send:
+    """Takes batches into this process's own store. Raises `NotFound` for an unknown workspace."""
+    workspace = deck.directory.workspace(workspace_id)
+    if workspace is None:
+        known = ", ".join(w.id for w in deck.directory.workspaces()) or "none yet"
+        raise NotFound(
+            f'There is no workspace "{workspace_id}". There are: {known}.', field="workspace", code="workspace_not_found"
+        )
+    who = access.Who(workspace, None, frozenset({access.Permission.WRITE}))
+    return lambda events: ingest.take(deck, who, events)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the rows so far. `rows` counts what was read; the others follow when receipts are in."""
+
+    rows: int = 0
+    accepted: int = 0
+    rejected: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    events: list[bytes] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """Of each event, its place in the file."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """Rows that never became events."""
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.events) + len(self.refusals) >= BATCH_ROWS or self.size >= BATCH_BYTES
+
+
+class Import:
+    """The import of one file. `tally` is right at any moment, also after an error."""
+
+    def __init__(self, send: Send, refused: Callable[[Refusal], None], moved: Callable[[Tally], None]) -> None:
+        """`refused` is told of every row that was not taken, in the order of the file; `moved` of progress."""
+        self.tally = Tally()
+        self._send = send
+        self._refused = refused
+        self._moved = moved
+        self._broken: InvalidInput | None = None
+        self._flying: deque[tuple[_Batch, Future[Receipt]]] = deque()
+
+    def run(self, rows: Iterable[Row | Refusal]) -> Tally:
+        """Take all rows; returns when each has its receipt.
+
+        Raises `InvalidInput` from the reader of a broken file, when the rows before are taken; and what the taker raises.
+        """
+        batch = _Batch()
+        try:
+            for row in self._readable(rows):
+                self.tally.rows += 1
+                if isinstance(row, Refusal):
+                    batch.refusals.append(row)
+                else:
+                    batch.events.append(row.event)
+                    batch.numbers.append(row.number)
+                    batch.size += len(row.event)
+                if batch.full:
+                    self._start(batch)
+                    batch = _Batch()
+            self._start(batch)
+            while self._flying:
+                self._land()
+        except BaseException:
+            self._settle()
+            raise
+        if self._broken:
+            raise self._broken
+        return self.tally
+
+    def _readable(self, rows: Iterable[Row | Refusal]) -> Iterator[Row | Refusal]:
+        try:
+            yield from rows
+        except InvalidInput as error:
+            self._broken = error
+
+    def _start(self, batch: _Batch) -> None:
+        self._flying.append((batch, self._sent(batch.events)))
+        while len(self._flying) > IN_FLIGHT:
+            self._land()
+        self._moved(self.tally)
+
+    def _sent(self, events: Sequence[bytes]) -> "Future[Receipt]":
+        if not events:
+            nothing: Future[Receipt] = Future()
+            nothing.set_result(Receipt(0, ()))
+            return nothing
+        while True:
+            try:
+                return self._send(events)
+            except TooBusy as busy:
+                if self._flying:
+                    self._land()
+                else:
+                    time.sleep(busy.retry_after)
+
+    def _land(self) -> None:
+        """Wait for the oldest receipt."""
+        batch, receipt = self._flying[0]
+        found = receipt.result()
+        self._flying.popleft()
+        told = batch.refusals + [Refusal(batch.numbers[r.index], r.code, r.message, r.field, r.id) for r in found.rejected]
+        self.tally.accepted += found.accepted
+        self.tally.rejected += len(told)
+        for refusal in sorted(told, key=lambda one: one.number):
+            self._refused(refusal)
+        self._moved(self.tally)
+
+    def _settle(self) -> None:
+        """After an error: what was sent is waited for, so that the count is right."""
+        while self._flying:
+            try:
+                self._land()
+            except UsagedeckError:  # the first one is on its way up
+                self._flying.popleft()

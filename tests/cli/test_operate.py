@@ -1,0 +1,275 @@
+"""Workspaces, people and keys from the command line: on stopped data and on a running server, word for word the same."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from tests.house import NOON, served
+from usagedeck import cli
+from usagedeck.access import Permission
+from usagedeck.deck import open_deck
+from usagedeck.settings import Settings
+from usagedeck.web.server import SERVER_FILE, Running
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one line of JSON on standard output."""
+        assert (self.code, self.err) == (0, ""), self
+        assert self.out.count("\n") == 1
+        assert self.out.endswith("\n")
+        return json.loads(self.out)
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture(params=["stopped", "running"])
+def run(
+    request: pytest.FixtureRequest, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
+    """Runs `usagedeck …` on a folder that nobody has open, or that a server has."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def command(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["usagedeck", *words, "--data-dir", str(folder)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Said(int(end.value.code or 0), out, err)
+
+    if request.param == "stopped":
+        yield command
+        return
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck, served(deck) as url:
+        (folder / SERVER_FILE).write_bytes(msgspec.json.encode(Running(url, "operator")))
+        yield command
+
+
+def create(run: Run, name: str = "Acme", *options: str) -> dict[str, Any]:
+    made: dict[str, Any] = run("workspace", "create", name, *options, "--json").json
+    return made
+
+
+# --- workspaces ---------------------------------------------------------------------------------------------------
+
+
+def test_a_workspace_comes_with_a_key(run: Run) -> None:
+    made = create(run, "Acme", "--id", "acme", "--currency", "EUR", "--time-zone", "Europe/Berlin", "--billing-day", "31")
+    assert set(made) == {"workspace_id", "name", "api_key", "key_id"}
+    assert (made["workspace_id"], made["name"], made["api_key"][:3]) == ("acme", "Acme", "ud_")
+    assert run("workspace", "list", "--json").json == {"workspaces": [{"workspace_id": "acme", "name": "Acme"}]}
+    (key,) = run("key", "list", "-w", "acme", "--json").json["keys"]
+    assert key["permissions"] == sorted(Permission)
+    assert (key["user_id"], key["revoked_at"], key["hint"]) == (None, None, made["api_key"][-4:])
+    assert made["api_key"] not in str(key)
+
+
+def test_for_people_the_key_stands_alone_on_standard_output(run: Run) -> None:
+    said = run("workspace", "create", "Acme", "--id", "acme")
+    assert said.code == 0
+    assert said.out.startswith("ud_")
+    assert said.out.count("\n") == 1
+    assert said.err == "Workspace acme (Acme) is there. Its first API key, shown only now:\n"
+    assert "acme" in run("workspace", "list").out
+    assert said.out.strip()[-4:] in run("key", "list", "-w", "acme").out
+
+
+def test_names_are_only_names(run: Run) -> None:
+    names = ["[/x]", "[bold]", "é 🎙️ '; DROP TABLE workspaces", "a\tb", "x" * 200]
+    for name in names:
+        said = run("workspace", "create", name)
+        assert (said.code, said.out[:3]) == (0, "ud_")
+    assert run("workspace", "list").code == 0
+    found = run("workspace", "list", "--json").json["workspaces"]
+    assert {one["name"] for one in found} == set(names)
+    workspace = found[0]["workspace_id"]
+    said = run("key", "create", "[/x]", "-w", workspace)
+    assert (said.code, said.out[:3]) == (0, "ud_")
+    assert "[/x]" in run("key", "list", "-w", workspace).out
+
+
+def test_what_cannot_be_is_refused_in_a_sentence(run: Run) -> None:
+    create(run, "Taken", "--id", "taken")
+    for options, sentence in (
+        (["x", "--id", "taken"], 'There is a workspace "taken" already.'),
+        (["x", "--currency", "btc"], 'currency "btc" is unknown; use one of usd, eur, inr, pln, gbp.'),
+        (["x", "--time-zone", "Mars"], 'time_zone "Mars" is not an IANA time zone'),
+        (["x", "--id", "a b"], "$.id"),
+        ([""], "$.name"),
+        (["x" * 201], "$.name"),
+        (["x", "--billing-day", "32"], "--billing-day"),
+        (["x", "--concurrency-limit", "0"], "--concurrency-limit"),
+        (["x", "y"], "unexpected extra argument"),
+        ([], "Missing argument"),
+    ):
+        said = run("workspace", "create", *options)
+        assert (said.code, said.out) == (2, ""), options
+        assert sentence in said.err
+        assert "Traceback" not in said.err
+    assert len(run("workspace", "list", "--json").json["workspaces"]) == 1
+
+
+# --- people -------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_with_a_password_made_up(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    made = run("user", "add", "Ada@X.example", "-w", "acme", "--role", "admin", "--json").json
+    assert set(made) == {"user_id", "email", "workspace_id", "role", "password"}
+    assert (made["email"], made["workspace_id"], made["role"]) == ("ada@x.example", "acme", "admin")
+    assert len(made["password"]) >= 20
+
+
+def test_a_person_with_a_password_of_their_own(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    said = run("user", "add", "ada@x.example", "-w", "acme", "--id", "ada", "--password", "correct horse", "--name", "Ada [/b]")
+    assert (said.code, said.out, said.err) == (0, "", "ada@x.example (ada) is member of acme.\n")
+    assert "correct horse" not in said.err
+
+
+def test_a_person_may_be_in_two_workspaces(run: Run) -> None:
+    for id_ in ("one", "two"):
+        create(run, id_, "--id", id_)
+    first = run("user", "add", "ada@x.example", "-w", "one", "--json").json
+    second = run("user", "add", "ADA@x.example", "-w", "two", "--role", "viewer", "--json").json
+    assert second == {"user_id": first["user_id"], "email": "ada@x.example", "workspace_id": "two", "role": "viewer"}
+    again = run("user", "add", "ada@x.example", "-w", "two")
+    assert (again.code, "already" in again.err) == (2, True)
+
+
+def test_people_who_cannot_be_added(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    for words, code, sentence in (
+        (["ada@x.example", "-w", "nowhere"], 1, 'There is no workspace "nowhere". There are: acme.'),
+        (["ada", "-w", "acme"], 2, "$.email"),
+        (["ada@x.example", "-w", "acme", "--password", "short"], 2, "The password has 5 characters; use at least 10."),
+        (["ada@x.example", "-w", "acme", "--role", "king"], 2, "--role"),
+        (["ada@x.example"], 2, "--workspace"),
+    ):
+        said = run("user", "add", *words)
+        assert (said.code, said.out) == (code, ""), words
+        assert sentence in said.err
+
+
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_made_listed_and_revoked(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    run("user", "add", "ada@x.example", "-w", "acme", "--id", "ada")
+    made = run(
+        "key", "create", "laptop", "-w", "acme", "--id", "k-1", "--user", "ada", "--permission", "analytics_read", "--json"
+    ).json
+    assert set(made) == {"workspace_id", "key_id", "label", "api_key", "permissions"}
+    assert (made["key_id"], made["label"], made["permissions"]) == ("k-1", "laptop", ["analytics_read"])
+    assert run("key", "revoke", "k-1", "-w", "acme", "--json").json == {"id": "k-1", "revoked": True}
+    keys = {key["key_id"]: key for key in run("key", "list", "-w", "acme", "--json").json["keys"]}
+    assert keys["k-1"]["revoked_at"]
+    assert keys["k-1"]["user_id"] == "ada"
+    again = run("key", "revoke", "k-1", "-w", "acme")
+    assert (again.code, again.out, 'There is no active key "k-1"' in again.err) == (1, "", True)
+
+
+def test_for_people_the_new_key_stands_alone_on_standard_output(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    said = run("key", "create", "laptop", "-w", "acme", "--id", "k-1", "--permission", "events_write")
+    assert (said.out[:3], said.err) == ("ud_", "Key k-1 (laptop) may events_write. Shown only now:\n")
+    assert run("key", "revoke", "k-1", "-w", "acme").err == "Key k-1 is revoked.\n"
+
+
+def test_keys_that_cannot_be(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    for words, code, sentence in (
+        (["create", "x", "-w", "nowhere"], 1, 'There is no workspace "nowhere"'),
+        (["create", "x", "-w", "acme", "--permission", "fly"], 2, "--permission"),
+        (["create", "", "-w", "acme"], 2, "$.label"),
+        (["list", "-w", "nowhere"], 1, 'There is no workspace "nowhere"'),
+        (["revoke", "nope", "-w", "acme"], 1, 'There is no active key "nope"'),
+        (["burn"], 2, "No such command 'burn'"),
+    ):
+        said = run("key", *words)
+        assert (said.code, said.out) == (code, ""), words
+        assert sentence in said.err
+
+
+# --- the way to the data ------------------------------------------------------------------------------------------
+
+
+def test_what_a_command_did_is_seen_by_the_server_at_once(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(*words: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["usagedeck", *words, "--data-dir", str(folder), "--json"])
+        with pytest.raises(SystemExit):
+            cli.main()
+        return json.loads(capsys.readouterr().out)
+
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0), lambda: NOON) as deck, served(deck) as url:
+        (folder / SERVER_FILE).write_bytes(msgspec.json.encode(Running(url, "operator")))
+        made = command("workspace", "create", "Acme")
+        headers = {"xi-api-key": made["api_key"]}
+        assert httpx2.get(f"{url}/api/v1/me", headers=headers).json()["workspace"]["name"] == "Acme"
+        command("key", "revoke", made["key_id"], "-w", made["workspace_id"])
+        assert httpx2.get(f"{url}/api/v1/me", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("run", ["stopped"], indirect=True)
+def test_a_note_that_a_dead_server_left_behind_is_no_obstacle(run: Run, folder: Path) -> None:
+    create(run)
+    for note in (b"", b"{", b"\xff", b'{"url": "http://127.0.0.1:1", "token": "x"}'):
+        (folder / SERVER_FILE).write_bytes(note)
+        assert len(run("workspace", "list", "--json").json["workspaces"]) == 1
+
+
+@pytest.mark.parametrize("run", ["stopped"], indirect=True)
+def test_a_folder_that_cannot_be_one(run: Run, folder: Path) -> None:
+    folder.write_text("I am a file.")
+    said = run("workspace", "list")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"error: {folder} cannot be the data folder: File exists.\n"
+
+
+@pytest.mark.parametrize("run", ["stopped"], indirect=True)
+def test_a_folder_of_another_process(run: Run, folder: Path) -> None:
+    with open_deck(Settings(data_dir=folder)):
+        said = run("workspace", "list")
+    assert (said.code, said.out) == (2, "")
+    assert "is in use by another usagedeck process" in said.err
+
+
+@pytest.mark.parametrize("run", ["stopped"], indirect=True)
+def test_the_folder_is_private(run: Run, folder: Path) -> None:
+    create(run)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_settings_from_the_environment_are_checked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setenv("USAGEDECK_PORT", "lots")
+    monkeypatch.setattr(sys, "argv", ["usagedeck", "workspace", "list", "--data-dir", str(folder)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "Setting port: Input should be a valid integer" in capsys.readouterr().err
