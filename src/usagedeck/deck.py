@@ -125,13 +125,29 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         )
 
 
+def is_open(folder: Path) -> bool:
+    """Whether a process has the data folder open."""
+    try:
+        with (folder / LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextmanager
 def _owned(folder: Path) -> Iterator[None]:
     """Make the folder private and hold its lock for as long as the deck is open."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
-    (folder / "store").mkdir(exist_ok=True, mode=0o700)
-    with (folder / LOCK).open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        (folder / "store").mkdir(exist_ok=True, mode=0o700)
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise Conflict(f"{folder} cannot be the data folder: {error.strerror}.", field="data_dir") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     query_memory: int = Field(1_500_000_000, ge=10_000_000, description="Most memory one question may use, in bytes.")
     query_rows: int = Field(2_000_000_000, ge=1000, description="Most rows one question may read.")
     query_parallel: int = Field(4, ge=1, le=64, description="Questions answered side by side.")
+    export_parallel: int = Field(4, ge=1, le=64, description="CSV downloads served side by side.")
     export_seconds: int = Field(3600, ge=1, description="Longest time a CSV download may take.")
 
     # sign-in

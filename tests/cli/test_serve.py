@@ -17,6 +17,7 @@ import pytest
 
 from usagedeck import cli
 from usagedeck.catalog import Subject
+from usagedeck.cli import serving as serving_module
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
 from usagedeck.web.server import SERVER_FILE
@@ -76,6 +77,7 @@ Here = Callable[..., tuple[int, str, str]]
 def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
     """A command in this process, which takes less time to start: its exit code and what it said."""
     monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(serving_module, "set_up_logs", lambda: None)
 
     def command(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["usagedeck", *words])

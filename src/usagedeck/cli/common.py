@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from usagedeck import admin
-from usagedeck.deck import open_deck
+from usagedeck.deck import is_open, open_deck
 from usagedeck.errors import Conflict, InvalidInput, NotFound, StorageFull, StoreFailed
 from usagedeck.settings import Settings
 from usagedeck.web.server import SERVER_FILE, Running
@@ -56,18 +56,22 @@ def carry_out(settings: Settings, command: admin.AnyCommand) -> dict[str, Any]:
 
 
 def running_server(settings: Settings) -> Running | None:
-    """The server that has the data folder open, if it answers."""
-    try:
-        running = msgspec.json.decode((settings.data_dir / SERVER_FILE).read_bytes(), type=Running)
-        httpx2.get(f"{running.url}/healthz", timeout=5)
-    except (OSError, msgspec.MsgspecError, httpx2.HTTPError):
+    """The server that has the data folder open, if there is one. What a killed server left behind is not believed."""
+    if not is_open(settings.data_dir):
         return None
-    return running
+    try:
+        return msgspec.json.decode((settings.data_dir / SERVER_FILE).read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def ask(running: Running, path: str, content: bytes) -> dict[str, Any]:
     """One call of the running server's operator door; its refusals become ours."""
-    response = httpx2.post(running.url + path, content=content, headers={"authorization": f"Bearer {running.token}"}, timeout=120)
+    headers = {"authorization": f"Bearer {running.token}"}
+    try:
+        response = httpx2.post(running.url + path, content=content, headers=headers, timeout=120)
+    except httpx2.HTTPError as error:
+        raise Conflict(f"The server that owns the data folder does not answer at {running.url}: {error}.", field="data_dir") from None
     answer: dict[str, Any] = response.json()
     if response.is_error:
         kind = {404: NotFound, 409: Conflict, 500: StoreFailed, 507: StorageFull}.get(response.status_code, InvalidInput)

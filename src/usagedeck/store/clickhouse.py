@@ -50,8 +50,8 @@ _READ_SETTINGS = {
 
 _TOO_HEAVY = {
     158: ("it reads too many rows", "query_rows"),
-    159: ("it takes too long", "query_seconds"),
-    160: ("it would take too long", "query_seconds"),
+    159: ("it takes too long", "query_seconds, or export_seconds of a download"),
+    160: ("it would take too long", "query_seconds, or export_seconds of a download"),
     241: ("it needs too much memory", "query_memory"),
     307: ("it reads too many bytes", "query_rows"),
     396: ("it returns too many rows", "query_rows"),
@@ -87,6 +87,7 @@ class Store:
         self._url = settings.store_url
         self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
         self._permits = threading.BoundedSemaphore(settings.query_parallel)
+        self._exports = threading.BoundedSemaphore(settings.export_parallel)
         self._closed = False
         self._writer = self._open(_WRITE_SETTINGS)
         self._write_lock = threading.Lock()
@@ -144,13 +145,21 @@ class Store:
             return [row for block in _blocks(client, statement) for row in block]
 
     def stream(self, statement: Statement) -> Iterator[Row]:
-        """The rows of an answer as they come, on a handle of its own; for downloads of any length."""
-        client = self._open(self._read_settings(self._settings.export_seconds))
+        """The rows of an answer as they come, on a handle of its own; for downloads of any length.
+
+        Raises `TooBusy`, with the first row, when too many downloads are under way.
+        """
+        if not self._exports.acquire(timeout=1):
+            raise TooBusy("Too many downloads are under way; try again in a moment.", retry_after=5)
         try:
-            for block in _blocks(client, statement):
-                yield from block
+            client = self._open(self._read_settings(self._settings.export_seconds))
+            try:
+                for block in _blocks(client, statement):
+                    yield from block
+            finally:
+                client.close()
         finally:
-            client.close()
+            self._exports.release()
 
     def rows(self, subject: Subject) -> int:
         """Rows on disk, repeats included; costs nothing."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from usagedeck.catalog import Subject
-from usagedeck.errors import StorageFull, TooBusy, UsagedeckError
+from usagedeck.errors import StorageFull, TooBusy
 
 MAX_COMMIT_BYTES = 16 * 2**20
 
@@ -111,7 +111,7 @@ class Writer:
     def _commit(self, jobs: list[_Job]) -> None:
         try:
             self._insert(jobs)
-        except UsagedeckError as error:
+        except Exception as error:  # noqa: BLE001 - the rim of this thread: every sender gets an answer, and the writer goes on
             if len(jobs) == 1:
                 jobs[0].done.set_exception(error)
                 return

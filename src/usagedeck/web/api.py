@@ -19,13 +19,22 @@ from usagedeck.table import Column, Table, csv_lines, json_rows
 from usagedeck.times import Interval, Window, iso, local_date, zone, zone_name
 from usagedeck.web.auth import DeckOf, who_asks
 from usagedeck.web.params import Asked, listed
-from usagedeck.web.problems import Problem, json
+from usagedeck.web.problems import REFUSALS, json
 
 MAX_BUCKETS = 5000
 MAX_ROWS = 100_000
 MAX_DIMENSIONS = 2
 
-router = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Problem, "description": "What is wrong and how to mend it."}})
+
+class CsvResponse(StreamingResponse):
+    """Rows as they come."""
+
+    media_type = "text/csv"
+
+
+AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+router = APIRouter(prefix="/api/v1", responses=REFUSALS)
 
 
 class ColumnOut(BaseModel):
@@ -114,7 +123,7 @@ def _csv(table: Table, window: Window, name: str, complete_through: int) -> Resp
         "content-disposition": f'attachment; filename="{name}"',
         "x-complete-through": iso(complete_through),
     }
-    return StreamingResponse(chain((first,), pieces), headers=headers, media_type="text/csv; charset=utf-8")
+    return CsvResponse(chain((first,), pieces), headers=headers)
 
 
 def _with_zone(table: Table, window: Window, at: int) -> Table:
@@ -137,8 +146,8 @@ def _refuse_outside_workspace(who: Who, asked: Asked, dimensions: Iterable[Dimen
             raise NotAllowed(f"A breakdown by {by.title.lower()} exists in the workspace view only.", field="by")
 
 
-@router.get("/usage", response_model=UsageOut, summary="Metrics over time", tags=["questions"])
-@router.get("/usage.csv", response_class=StreamingResponse, summary="Metrics over time as CSV", tags=["questions"])
+@router.get("/usage", response_model=UsageOut, responses=AS_CSV, summary="Metrics over time", tags=["questions"])
+@router.get("/usage.csv", response_class=CsvResponse, summary="Metrics over time as CSV", tags=["questions"])
 def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()]) -> Response:
     """One row per bucket and series. Without a breakdown every bucket has a row; with one, those that have events."""
     who = who_asks(request, deck, asked.workspace)
@@ -179,15 +188,15 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
     )
 
 
-@router.get("/requests", response_model=LogOut, summary="The request log", tags=["questions"])
-@router.get("/requests.csv", response_class=StreamingResponse, summary="The request log as CSV", tags=["questions"])
+@router.get("/requests", response_model=LogOut, responses=AS_CSV, summary="The request log", tags=["questions"])
+@router.get("/requests.csv", response_class=CsvResponse, summary="The request log as CSV", tags=["questions"])
 def requests(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]) -> Response:
     """Single requests, newest first, a page at a time; as CSV all of them."""
     return _log(request, deck, asked, Subject.REQUESTS)
 
 
-@router.get("/deliveries", response_model=LogOut, summary="The delivery log", tags=["questions"])
-@router.get("/deliveries.csv", response_class=StreamingResponse, summary="The delivery log as CSV", tags=["questions"])
+@router.get("/deliveries", response_model=LogOut, responses=AS_CSV, summary="The delivery log", tags=["questions"])
+@router.get("/deliveries.csv", response_class=CsvResponse, summary="The delivery log as CSV", tags=["questions"])
 def deliveries(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]) -> Response:
     """Single attempts to deliver a webhook, newest first, a page at a time; as CSV all of them."""
     return _log(request, deck, asked, Subject.DELIVERIES)
@@ -223,8 +232,8 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
     )
 
 
-@router.get("/values/{name}", response_model=TableOut, summary="Values of a dimension", tags=["questions"])
-@router.get("/values/{name}.csv", response_class=StreamingResponse, summary="Values of a dimension as CSV", tags=["questions"])
+@router.get("/values/{name:path}", response_model=TableOut, responses=AS_CSV, summary="Values of a dimension", tags=["questions"])
+@router.get("/values/{name:path}.csv", response_class=CsvResponse, summary="Values of a dimension as CSV", tags=["questions"])
 def values(request: Request, deck: DeckOf, name: str, asked: Annotated[ValuesAsked, Param()]) -> Response:
     """The values a dimension takes, most frequent first, with display names: what a menu needs."""
     who = who_asks(request, deck, asked.workspace)
@@ -245,13 +254,13 @@ def values(request: Request, deck: DeckOf, name: str, asked: Annotated[ValuesAsk
     )
 
 
-@router.get("/catalog", summary="Everything that can be asked", tags=["catalogue"])
-@router.get("/catalog.csv", response_class=StreamingResponse, summary="Everything that can be asked, as CSV", tags=["catalogue"])
+@router.get("/catalog", responses=AS_CSV, summary="Everything that can be asked", tags=["catalogue"])
+@router.get("/catalog.csv", response_class=CsvResponse, summary="Everything that can be asked, as CSV", tags=["catalogue"])
 def catalog(request: Request) -> Response:
     """Metrics, dimensions, log columns and filter operators: what menus are made of."""
     if _wants_csv(request):
         lines = csv_lines(_catalog_table(), zone("UTC"))
-        return StreamingResponse(lines, media_type="text/csv; charset=utf-8")
+        return CsvResponse(lines)
     return json(
         {
             "metrics": [
@@ -284,7 +293,15 @@ def catalog(request: Request) -> Response:
             ],
             "columns": {
                 subject: [
-                    {"name": f.name, "title": f.title, "help": f.help, "type": f.type, "unit": f.unit, "shown": f.shown}
+                    {
+                        "name": f.name,
+                        "title": f.title,
+                        "help": f.help,
+                        "type": f.type,
+                        "unit": f.unit,
+                        "shown": f.shown,
+                        "sent_as": None if f.stamped else ".".join(f.inside or (f.name,)),
+                    }
                     for f in fields(subject)
                 ]
                 for subject in Subject

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -38,7 +39,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     app.state.operator_token = operator_token
     app.state.registry = registry
     app.state.counters = pages.Counters(registry)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=pages.STATIC)), name="static")
     return Guard(app, deck.settings, registry)
 
 

@@ -3,15 +3,16 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Query as Param
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from usagedeck import __version__, access
 from usagedeck.access import View, Who
 from usagedeck.deck import Deck
-from usagedeck.errors import NotSignedIn
+from usagedeck.errors import NotFound, NotSignedIn
 from usagedeck.times import iso
-from usagedeck.web.problems import json
+from usagedeck.web.problems import REFUSALS, json
 
 COOKIE = "usagedeck_session"
 
@@ -39,7 +40,10 @@ def who_asks(request: Request, deck: Deck, workspace_id: str | None = None) -> W
     if secret is None and COOKIE not in request.cookies:
         raise NotSignedIn("Send an API key as xi-api-key or Authorization: Bearer, or sign in.", code="needs_authorization")
     if secret is not None:
-        return access.who_by_key(deck, secret)
+        who = access.who_by_key(deck, secret)
+        if workspace_id not in (None, who.workspace.id):
+            raise NotFound("This key belongs to another workspace.", field="workspace", code="workspace_not_found")
+        return who
     return access.who_by_session(deck, request.cookies.get(COOKIE), workspace_id)
 
 
@@ -50,7 +54,12 @@ class SignIn(BaseModel):
     password: str = Field(max_length=1000)
 
 
-router = APIRouter(prefix="/api/v1", tags=["session"])
+router = APIRouter(
+    prefix="/api/v1",
+    tags=["session"],
+    max_body_size=16 * 1024,
+    responses=REFUSALS,
+)
 
 
 @router.post("/session", status_code=204, summary="Sign in")
@@ -88,7 +97,11 @@ def sign_out(request: Request, deck: DeckOf) -> Response:
 
 
 @router.get("/me", summary="Who is asking")
-def me(request: Request, deck: DeckOf, workspace: str | None = None) -> Response:
+def me(
+    request: Request,
+    deck: DeckOf,
+    workspace: Annotated[str | None, Param(description="Workspace id, for people in several; the first when absent.")] = None,
+) -> Response:
     """The asker, their workspaces, and which views they may use."""
     who = who_asks(request, deck, workspace)
     return json(_me(deck, who))

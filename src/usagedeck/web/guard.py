@@ -11,9 +11,12 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from usagedeck.settings import Settings
+from usagedeck.web.problems import problem
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +31,7 @@ SECURITY = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 SAFE = ("GET", "HEAD", "OPTIONS")
+METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 KEYED = ("/v1/", "/api/v1/")
 """Routes that take an API key; only these may be called from other origins, and never with cookies."""
 
@@ -67,7 +71,7 @@ class Guard:
         try:
             refusal = self._refusal(scope, headers, keyed=keyed)
             if refusal:
-                await _text(answer, *refusal)
+                await refusal(scope, receive, answer)
             elif scope["method"] == "OPTIONS" and scope["path"].startswith(KEYED):
                 await _preflight(answer)
             else:
@@ -75,13 +79,16 @@ class Guard:
         finally:
             self._note(scope, status, time.perf_counter() - started)
 
-    def _refusal(self, scope: Scope, headers: Headers, *, keyed: bool) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope, headers: Headers, *, keyed: bool) -> Response | None:
+        request = Request(scope)
         host = _host(headers.get("host", ""))
         if not self._known(host):
-            return 421, f"This server does not answer to the host {host[:100]!r}; add it to allowed_hosts."
+            detail = f"This server does not answer to the host {host[:100]!r}; add it to allowed_hosts."
+            return problem(request, 421, "Wrong host", "wrong_host", detail)
         origin = headers.get("origin")
         if scope["method"] not in SAFE and not keyed and origin is not None and urlsplit(origin).netloc != headers.get("host"):
-            return 403, "This request came from another site and was refused."
+            detail = "This request came from another site and was refused."
+            return problem(request, 403, "Not allowed", "cross_site", detail)
         return None
 
     def _known(self, host: str) -> bool:
@@ -97,8 +104,9 @@ class Guard:
         """The caller's address and scheme from a proxy that the operator named, and from nobody else."""
         peer = (scope.get("client") or ("", 0))[0]
         if peer in self._settings.trusted_proxies:
-            if forwarded := headers.get("x-forwarded-for"):
-                scope["client"] = (forwarded.split(",")[-1].strip(), 0)
+            hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
+            if hops:  # from the right, past our own proxies: whatever stands further left may be made up
+                scope["client"] = (next((hop for hop in reversed(hops) if hop not in self._settings.trusted_proxies), hops[0]), 0)
             if headers.get("x-forwarded-proto") in ("http", "https"):
                 scope["scheme"] = headers["x-forwarded-proto"]
 
@@ -108,13 +116,16 @@ class Guard:
             headers.setdefault(name, value)
         if keyed:
             headers["access-control-allow-origin"] = "*"
-            headers["access-control-expose-headers"] = "x-trace-id, x-complete-through, content-disposition, retry-after"
-        if not scope["path"].startswith("/static/"):
-            headers.setdefault("cache-control", "no-store")
+            headers["access-control-expose-headers"] = (
+                "x-trace-id, x-complete-through, x-analytics-scope, content-disposition, retry-after"
+            )
+        # the page's files may be kept, but are asked after: modules of two releases must never meet
+        headers.setdefault("cache-control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
-        self._requests.labels(route, scope["method"], status).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._requests.labels(route, method, status).inc()
         self._seconds.labels(route).observe(seconds)
         log.info(
             "request",
@@ -133,18 +144,11 @@ def _host(header: str) -> str:
     return header.rpartition(":")[0].lower() if header.count(":") == 1 else header.lower()
 
 
-async def _text(send: Send, status: int, text: str) -> None:
-    body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _preflight(send: Send) -> None:
     headers = [
         (b"access-control-allow-origin", b"*"),
         (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-        (b"access-control-allow-headers", b"xi-api-key, authorization, content-type, content-encoding"),
+        (b"access-control-allow-headers", b"*, authorization"),  # SDKs send headers of their own; the star leaves this one out
         (b"access-control-max-age", b"86400"),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})

@@ -13,7 +13,7 @@ from usagedeck.errors import TooLarge
 from usagedeck.readers import ndjson
 from usagedeck.readers.compressed import Decompressor
 from usagedeck.web.auth import DeckOf, secret_of
-from usagedeck.web.problems import Problem, json, of_error
+from usagedeck.web.problems import Problem, json, problem
 
 router = APIRouter(tags=["collecting"])
 
@@ -48,6 +48,9 @@ _BODY = {
     response_model=ReceiptOut,
     summary="Send events",
     responses={
+        400: {"model": Problem, "description": "The body cannot be read as a whole; nothing was taken."},
+        401: {"model": Problem, "description": "No key, or an unknown one."},
+        403: {"model": Problem, "description": "The key may not send events."},
         413: {"model": Problem, "description": "Too many bytes or events; nothing was taken."},
         422: {"model": ReceiptOut, "description": "Events came and all were refused."},
         429: {"model": Problem, "description": "Wait as long as Retry-After says, then send the batch again."},
@@ -70,9 +73,7 @@ async def events(
         body = await _body(request, deck, content_encoding.strip().lower() or "identity")
         waiting = await run_in_threadpool(lambda: ingest.take(deck, who, ndjson.split(body, deck.settings.max_batch_events)))
     except TooLarge as error:
-        response = of_error(request, error)
-        response.status_code = 413
-        return response
+        return problem(request, 413, "Too large", error.code, error.message, error.field)
     receipt = await asyncio.wrap_future(waiting)
     request.app.state.counters.count(len(receipt.rejected), receipt.accepted)
     return json(_receipt(receipt), 422 if receipt.refused else 200)

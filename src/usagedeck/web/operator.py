@@ -21,7 +21,7 @@ router = APIRouter(prefix="/operator", include_in_schema=False)
 
 def _check(request: Request) -> None:
     expected = request.app.state.operator_token
-    if not expected or not hmac.compare_digest(expected, secret_of(request) or ""):
+    if not expected or not hmac.compare_digest(expected.encode(), (secret_of(request) or "").encode()):
         raise NotSignedIn("This door is for the command line on the server's own machine.")
 
 

@@ -1,17 +1,18 @@
 """The page, its files, and what machines ask: health, version, counters."""
 
+import hmac
 from ipaddress import ip_address
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, PlainTextResponse
 
 from usagedeck import __version__
 from usagedeck.catalog import Subject
 from usagedeck.errors import NotAllowed
 from usagedeck.web.auth import DeckOf, secret_of
-from usagedeck.web.problems import json
+from usagedeck.web.problems import Problem, json
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -61,16 +62,25 @@ def version() -> Response:
     return json({"version": __version__})
 
 
-@router.get("/metrics", tags=["machines"], summary="Counters in Prometheus form")
+@router.get(
+    "/metrics",
+    tags=["machines"],
+    summary="Counters in Prometheus form",
+    response_class=PlainTextResponse,
+    responses={403: {"model": Problem, "description": "Asked from elsewhere without the token."}},
+)
 def metrics(request: Request, deck: DeckOf) -> Response:
     """For this machine, or with the bearer token of the setting `metrics_token`."""
     token = deck.settings.metrics_token
-    if not _from_here(request) and not (token and secret_of(request) == token):
+    if not _from_here(request) and not (token and hmac.compare_digest(token.encode(), (secret_of(request) or "").encode())):
         raise NotAllowed("Metrics are for this machine; set metrics_token to read them from elsewhere.")
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def _from_here(request: Request) -> bool:
+    """Asked on this machine, and not through a proxy on it."""
+    if any(name in request.headers for name in ("x-forwarded-for", "forwarded", "via")):
+        return False
     try:
         return ip_address(request.client.host if request.client else "").is_loopback
     except ValueError:

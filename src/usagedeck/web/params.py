@@ -10,7 +10,7 @@ from usagedeck.catalog import Subject
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.query import Selection, parse_filter, parse_search
 from usagedeck.ranges import EXAMPLES, parse_range
-from usagedeck.times import Window, parse_instant, zone
+from usagedeck.times import LATEST_WINDOW, Window, parse_instant, zone
 
 DEFAULT_RANGE = "30d"
 
@@ -32,7 +32,12 @@ class Asked(BaseModel):
 
     def now(self, clock: int) -> int:
         """The instant that counts as now."""
-        return parse_instant(self.as_of, field="as_of") if self.as_of else clock
+        if not self.as_of:
+            return clock
+        now = parse_instant(self.as_of, field="as_of")
+        if not 0 <= now <= LATEST_WINDOW:
+            raise InvalidInput("as_of lies between the years 1970 and 2200.", field="as_of")
+        return now
 
     def view(self) -> View | None:
         if self.scope is None:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from usagedeck.errors import (
     Conflict,
@@ -76,7 +77,7 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> Response:
     content = Problem(title=title, status=status, code=code, detail=detail, field=field, request_id=trace_id(request))
-    return Response(msgspec.json.encode(content.model_dump()), status, {**(headers or {})}, media_type="application/problem+json")
+    return Response(msgspec.json.encode(content.model_dump()), status, {**(headers or {})}, media_type=MEDIA_TYPE)
 
 
 def of_error(request: Request, error: UsagedeckError) -> Response:
@@ -84,8 +85,31 @@ def of_error(request: Request, error: UsagedeckError) -> Response:
     return problem(request, status, title, error.code, error.message, error.field, headers_of(error))
 
 
+REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "description": "What is wrong and how to mend it."}}
+"""What a door that answers with problems says of them in the API's description."""
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def _describe(app: FastAPI) -> None:
+    """Give problems their media type in the API's description; the framework gives a route one type for all answers."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        made = make()
+        operations = (operation for item in made["paths"].values() for operation in item.values())
+        for response in (response for operation in operations for response in operation["responses"].values()):
+            for content in response.get("content", {}).values():
+                if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                    response["content"] = {MEDIA_TYPE: content}
+        return made
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
 def install(app: FastAPI) -> None:
     """Register the translation for everything a door may raise."""
+    _describe(app)
 
     @app.exception_handler(UsagedeckError)
     async def ours(request: Request, error: UsagedeckError) -> Response:
@@ -104,6 +128,10 @@ def install(app: FastAPI) -> None:
         title, code = codes.get(error.status_code, ("Refused", "refused"))
         detail = f"{request.method} {request.url.path}: {error.detail}."
         return problem(request, error.status_code, title, code, detail, headers=dict(error.headers or {}))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, _: ClientDisconnect) -> Response:
+        return problem(request, 400, "Cut short", "cut_short", "The connection was closed before the body was complete.")
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

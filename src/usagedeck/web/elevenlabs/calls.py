@@ -1,7 +1,7 @@
 """The four calls: character stats, credit usage, cost, and the request log."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,12 +11,13 @@ from pydantic import BaseModel, Field
 
 from usagedeck import access, report
 from usagedeck.access import View, Who
-from usagedeck.catalog import CURRENCY, DIMENSIONS, FIELDS, METRICS, Dimension, Metric, Subject, Type
+from usagedeck.catalog import CURRENCY, DIMENSIONS, FIELDS, METRICS, Dimension, Label, Metric, Subject, Type
 from usagedeck.deck import Deck
-from usagedeck.errors import InvalidInput
+from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection, parse_search
 from usagedeck.times import LOOKS_LIKE_SECONDS, SECOND, UNITS, Interval, Window, iso, zone
 from usagedeck.web.auth import DeckOf, secret_of
+from usagedeck.web.elevenlabs.errors import ERRORS, MAX_ROWS, WireRoute
 from usagedeck.web.elevenlabs.wire import (
     EARLIEST,
     ColumnFilter,
@@ -28,7 +29,6 @@ from usagedeck.web.elevenlabs.wire import (
     Millis,
     OneOf,
     WireColumn,
-    WireRoute,
     WireTable,
     exact_number,
     log_columns,
@@ -39,14 +39,15 @@ from usagedeck.web.problems import json
 
 MAX_BUCKETS = 1000
 MAX_CALENDAR_BUCKETS = 5000
-MAX_ROWS = 100_000
+MAX_CELLS = 1_000_000
+"""Most numbers in the series of character stats."""
 
-router = APIRouter(prefix="/v1", tags=["elevenlabs"], route_class=WireRoute)
+router = APIRouter(prefix="/v1", tags=["elevenlabs"], route_class=WireRoute, responses=ERRORS)
 
 _INTERVALS = ("hour", "day", "week", "month", "cumulative")
 _METRICS = {m.wire: m for m in METRICS.values() if m.wire}
 _BREAKDOWNS = {name: d for d in DIMENSIONS.values() for name in d.breakdown}
-_WORKSPACE_BREAKDOWNS = ("user", "groups", "all_api_keys", "reporting_workspace_id")
+_WORKSPACE_BREAKDOWNS = ("all_api_keys", *(name for name, d in _BREAKDOWNS.items() if d.workspace_only))
 _CENTS = 100
 
 MetricName = Annotated[str, OneOf("Metric", tuple(_METRICS))]
@@ -75,11 +76,11 @@ def _answer(content: Any, who: Who, view: View, complete_through: int) -> Respon
 class StatsAsked(BaseModel):
     start_unix: int = Field(description="Unix time in milliseconds, UTC.")
     end_unix: int = Field(description="Unix time in milliseconds, UTC; included.")
-    include_workspace_metrics: bool = False
-    breakdown_type: BreakdownName = "none"
-    aggregation_interval: IntervalName = "day"
+    include_workspace_metrics: bool = Field(default=False, description="Everybody's usage instead of the caller's.")
+    breakdown_type: BreakdownName = Field("none", description="What each series is.")
+    aggregation_interval: IntervalName = Field("day", description="How long a bucket is; cumulative is one for everything.")
     aggregation_bucket_size: int | None = Field(None, ge=1, description="Seconds; overrides aggregation_interval.")
-    metric: MetricName = "credits"
+    metric: MetricName = Field("credits", description="What is counted.")
 
 
 class StatsOut(BaseModel):
@@ -122,7 +123,7 @@ def _stats_interval(asked: StatsAsked) -> tuple[Interval, int]:
 def _series(
     deck: Deck, who: Who, by: Dimension | None, metric: Metric, rows: Iterable[Sequence[Any]], starts: list[int], *, deleted: bool
 ) -> dict[str, list[int | float]]:
-    """Rows as series with display names; a name that two ids share is told apart by the ends of their ids."""
+    """Rows as series under their display names."""
     place = {start: i for i, start in enumerate(starts)}
     revoked = {k.id for k in deck.directory.keys(who.workspace.id) if k.revoked_at is not None} if not deleted else set()
     values: dict[Any, list[int | float]] = {}
@@ -131,12 +132,35 @@ def _series(
         key = row[2] if by else None
         if by and by.name == "api_key_id" and key in revoked:
             continue
-        names[key] = row[3] if by else "All"
+        if key not in values:
+            values[key] = [0] * len(starts)
+            names[key] = _series_name(by, key, row[3]) if by else "All"
+            if len(values) * len(starts) > MAX_CELLS:
+                raise TooLarge(
+                    f"More than {len(values) - 1:,} series of {len(starts):,} buckets; choose another breakdown_type, a longer "
+                    "interval or a shorter window.",
+                    field="by",
+                )
         cell = row[-1] * _CENTS if metric.unit == CURRENCY and row[-1] is not None else row[-1]
-        values.setdefault(key, [0] * len(starts))[place[row[0]]] = exact_number(cell)
-    shared = {name for name, count in Counter(names.values()).items() if count > 1}
-    titles = {key: f"{name} ({str(key)[-4:]})" if name in shared else name for key, name in names.items()}
-    return {titles[key]: values[key] for key in values}
+        values[key][place[row[0]]] = exact_number(cell)
+    titles = _told_apart(names)
+    return {titles[key]: numbers for key, numbers in values.items()}
+
+
+def _series_name(by: Dimension, key: Any, label: str) -> str:
+    """The display name; for a missing value only voices and keys have one of their own."""
+    return label if key is not None or by.label in (Label.VOICE, Label.API_KEY) else "None"
+
+
+def _told_apart(names: Mapping[Any, str]) -> dict[Any, str]:
+    """Names that several ids share get the end of the id behind them, and all of it where the end is shared, too.
+
+    What stands for a missing value keeps its name.
+    """
+    for ending in (lambda key: str(key)[-4:], str):
+        shared = {name for name, count in Counter(names.values()).items() if count > 1}
+        names = {key: f"{name} ({ending(key)})" if name in shared and key is not None else name for key, name in names.items()}
+    return dict(names)
 
 
 # --- credits and cost ---------------------------------------------------------------------------------------------
@@ -176,8 +200,8 @@ class CostBody(BaseModel):
 def usage_over_time(request: Request, deck: DeckOf, body: UsageBody) -> Response:
     """One row per bucket and group; groups with data have a row in every bucket."""
     who = _who(request, deck)
-    selection = _selection(body.start_time, body.end_time, body.time_zone or "UTC")
-    interval = Interval.every(body.interval_seconds or 60)
+    selection = _selection(body.start_time, body.end_time, "UTC" if body.time_zone is None else body.time_zone)
+    interval = Interval.every(body.interval_seconds or 60, field="interval_seconds")
     table, fresh = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _USAGE, fill=True)
     return _answer(table, who, _widest(who), fresh)
 
@@ -190,7 +214,7 @@ def cost_over_time(request: Request, deck: DeckOf, body: CostBody) -> Response:
         raise InvalidInput("interval_seconds counts whole UTC days; send a multiple of 86400.", field="interval_seconds")
     _check_restricted(body)
     selection = _selection(body.start_time, body.end_time, "UTC")
-    interval = Interval.every(body.interval_seconds)
+    interval = Interval.every(body.interval_seconds, field="interval_seconds")
     table, fresh = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _COST, fill=False)
     return _answer(table, who, _widest(who), fresh)
 
@@ -198,10 +222,11 @@ def cost_over_time(request: Request, deck: DeckOf, body: CostBody) -> Response:
 def _check_restricted(body: CostBody) -> None:
     restricted = {d.group_by for d in DIMENSIONS.values() if d.restricted}
     grouped = restricted & set(body.group_by or [])
-    filtered = {one.column: one.operation for one in body.filters or [] if one.column in restricted}
-    if len(grouped | filtered.keys()) > 2:
+    filtered = restricted & {one.column for one in body.filters or []}
+    pinned = {one.column for one in body.filters or [] if one.operation in ("eq", "in")}
+    if len(grouped | filtered) > 2:
         raise InvalidInput(f"Group or filter by at most two of {', '.join(sorted(map(str, restricted)))}.", field="group_by")
-    if len(grouped) == 2 and not any(filtered.get(str(name)) in ("eq", "in") for name in grouped):
+    if len(grouped) == 2 and not grouped & pinned:
         raise InvalidInput("Grouping by two of these needs an eq or in filter on one of them.", field="filters")
 
 
@@ -226,15 +251,19 @@ def _usage_table(
     groups = [columns[name] for name in dict.fromkeys(group_by or [])]
     view = _widest(who)
     kept = Filters(deck, who, view, selection).build(filters or [], columns)
-    metrics = tuple(metric for _, metric, _, _ in measures)
+    metrics = (*(metric for _, metric, _, _ in measures), *(() if fill else (METRICS["requests"],)))
     query = Query(replace(selection, filters=kept), metrics, interval, tuple(groups), cap=MAX_BUCKETS, row_cap=MAX_ROWS)
     answer = report.usage(deck, who, view, query)
     rows = _grouped(answer.table.rows, len(groups), len(metrics))
-    if groups and fill:
-        rows = _filled(rows, query)
-    elif not fill and not groups:
-        rows = [row for row in rows if any(row[2])]
+    if not fill:
+        rows = [(bucket, series, values[:-1]) for bucket, series, values in rows if values[-1]]
     hashes = KeyHashes(deck, who)
+    shown = {
+        series: tuple(hashes.of(cell) if by.name == "api_key_id" else cell for by, cell in zip(groups, series, strict=True))
+        for _, series, _ in rows
+    }
+    order = sorted(shown, key=lambda series: [(cell is None, cell) for cell in shown[series]])
+    rows = _filled(rows, order, query) if groups and fill else _sorted(rows, order)
     labels = [
         (i, d, deck.directory.labels(who.workspace.id, d.label)) for i, d in enumerate(groups) if d.label and d.label_column
     ]
@@ -246,18 +275,14 @@ def _usage_table(
         *(WireColumn(d.label_column, Type.STRING) for _, d, _ in labels),
     ]
     written = [
-        [
-            *(hashes.of(cell) if d.name == "api_key_id" else cell for d, cell in zip(groups, series, strict=True)),
-            iso(bucket, millis=False),
-            *values,
-            *(known.get(series[i]) if series[i] is not None else None for i, _, known in labels),
-        ]
+        [*shown[series], iso(bucket, millis=False), *values, *(names.get(series[i]) for i, _, names in labels)]
         for bucket, series, values in rows
     ]
     return wire_table(header, written), answer.complete_through
 
 
-_WireRow = tuple[int, tuple[Any, ...], list[Any]]
+_Series = tuple[Any, ...]
+_WireRow = tuple[int, _Series, list[Any]]
 
 
 def _grouped(rows: Iterable[Sequence[Any]], groups: int, measures: int) -> list[_WireRow]:
@@ -265,14 +290,19 @@ def _grouped(rows: Iterable[Sequence[Any]], groups: int, measures: int) -> list[
     return [(row[0], tuple(row[2 : 2 + 2 * groups : 2]), list(row[-measures:])) for row in rows]
 
 
-def _filled(rows: list[_WireRow], query: Query) -> list[_WireRow]:
+def _sorted(rows: list[_WireRow], order: Sequence[_Series]) -> list[_WireRow]:
+    """By bucket, then as the values that are shown."""
+    place = {series: i for i, series in enumerate(order)}
+    return sorted(rows, key=lambda row: (row[0], place[row[1]]))
+
+
+def _filled(rows: list[_WireRow], order: Sequence[_Series], query: Query) -> list[_WireRow]:
     """Every bucket for every series that occurs; only what occurs when that would be too many rows."""
-    series = sorted({row[1] for row in rows}, key=lambda cells: [(cell is None, cell) for cell in cells])
-    if len(series) * len(query.buckets) > MAX_ROWS:
-        return rows
-    known = {(bucket, cells): values for bucket, cells, values in rows}
+    if len(order) * len(query.buckets) > MAX_ROWS:
+        return _sorted(rows, order)
+    known = {(bucket, series): values for bucket, series, values in rows}
     nothing = [0] * len(query.metrics)
-    return [(bucket, cells, known.get((bucket, cells), nothing)) for bucket in query.buckets.starts for cells in series]
+    return [(bucket, series, known.get((bucket, series), nothing)) for bucket in query.buckets.starts for series in order]
 
 
 # --- the request log ----------------------------------------------------------------------------------------------

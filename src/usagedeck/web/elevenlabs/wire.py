@@ -1,88 +1,28 @@
-"""What the four calls share: the two shapes of errors, the table, columns and filters under their names on the wire."""
+"""What the four calls share besides errors: the table, columns and filters under their names on the wire."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any
 
-from fastapi import Request, Response
-from fastapi.encoders import jsonable_encoder
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from usagedeck import report
 from usagedeck.access import View, Who
-from usagedeck.catalog import DIMENSIONS, FIELDS, Dimension, Label, Type
+from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Dimension, Label, Type
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
-from usagedeck.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn, TooBusy, UsagedeckError, did_you_mean
-from usagedeck.query import Filter, Op, RawValue, Selection
-from usagedeck.web.problems import headers_of, json, trace_id
+from usagedeck.errors import InvalidInput, did_you_mean
+from usagedeck.query import Filter, Op, Query, RawValue, Selection
+from usagedeck.times import Interval
+from usagedeck.web.elevenlabs.errors import MAX_ROWS
 
 EARLIEST = 1_577_836_800_000
 """2020-01-01, the earliest instant these calls take."""
 
 WIRE_OPS = tuple(op for op in Op if op not in (Op.CONTAINS, Op.STARTS_WITH))
-
-_PARAMS = {"interval": "interval_seconds", "by": "group_by", "filter": "filters", "start": "start_time", "end": "end_time"}
-
-
-# --- errors -------------------------------------------------------------------------------------------------------
-
-
-class WireRoute(APIRoute):
-    """Answers errors in the two shapes the SDKs know: a `detail` object, or a `detail` list for what fails validation."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                return json({"detail": jsonable_encoder(error.errors(), exclude={"url"})}, 422)
-            except UsagedeckError as error:
-                return _detail(request, error)
-
-        return answer
-
-
-def _detail(request: Request, error: UsagedeckError) -> Response:
-    status, kind, code, legacy, message = _kind(error)
-    param = _PARAMS.get(error.field or "", error.field)
-    detail = {
-        "type": kind,
-        "code": code,
-        "message": message,
-        "status": legacy,
-        "request_id": trace_id(request),
-        "param": param if kind == "validation_error" else None,
-    }
-    return json({"detail": detail}, status, headers_of(error))
-
-
-def _kind(error: UsagedeckError) -> tuple[int, str, str, str, str]:
-    """HTTP status, type, code, legacy status, message."""
-    message = error.message
-    if isinstance(error, NotSignedIn):
-        if error.code == "needs_authorization":
-            message = "Neither authorization header nor xi-api-key received, please provide one."
-        return 401, "authentication_error", "unauthorized", error.code, message
-    if isinstance(error, NotAllowed):
-        if error.code == "missing_permissions":
-            return 401, "authentication_error", "unauthorized", error.code, message
-        return 403, "authorization_error", "insufficient_permissions", "insufficient_permissions", message
-    if isinstance(error, NotFound):
-        return 404, "not_found", error.code, error.code, message
-    if isinstance(error, TooBusy):
-        return 429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_exceeded", message
-    if isinstance(error, InvalidInput) or error.code == "query_too_heavy":  # never a 5xx: the SDKs would ask again
-        code = error.code if error.code == "missing_required_field" else "invalid_parameters"
-        return 400, "validation_error", code, code, message
-    return 500, "internal_error", "internal_error", "internal_error", "The request could not be answered."
 
 
 # --- bodies -------------------------------------------------------------------------------------------------------
@@ -135,7 +75,7 @@ class WireTable(BaseModel):
     columns: list[str]
     column_types: list[str]
     column_units: list[str | None]
-    rows: list[list[Any]]
+    rows: list[list[str | int | float | bool | None]]
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -192,11 +132,14 @@ class KeyHashes:
     def __init__(self, deck: Deck, who: Who) -> None:
         self._secret = deck.directory.secret
         self._verifiers = {key.id: key.verifier for key in deck.directory.keys(who.workspace.id)}
+        self._made: dict[str, str] = {}
 
     def of(self, key_id: str | None) -> str | None:
         if not key_id:
             return None
-        return keys.fingerprint(self._secret, self._verifiers.get(key_id) or f"id:{key_id}")
+        if key_id not in self._made:
+            self._made[key_id] = keys.fingerprint(self._secret, self._verifiers.get(key_id) or f"id:{key_id}")
+        return self._made[key_id]
 
     def ids(self, hashes: Iterable[str], seen: Callable[[], Iterable[str]]) -> list[str]:
         """The ids behind hashes; `seen` gives ids that occur in events, for keys that the directory does not know."""
@@ -251,7 +194,7 @@ class Filters:
                 values = [self._millis(value) for value in values]
             return Filter.build(by, op, values, param="filters")
         if column in labels:
-            return Filter.build(labels[column], op, self._named(labels[column], op, values), param="filters")
+            return self._named(labels[column], op, values)
         known = did_you_mean(column, [*columns, *labels])
         raise InvalidInput(f'filters: column "{column[:60]}" is unknown; {known}', field="filters")
 
@@ -261,18 +204,26 @@ class Filters:
         return [*ids, *(None for value in values if value in (None, ""))]
 
     def _seen_keys(self) -> list[str]:
+        """All of them, never the first thousand: a hash that is not found would filter to nothing."""
         by = DIMENSIONS["api_key_id"]
-        answer = report.values(self._deck, self._who, self._view, by, self._selection, limit=report.MAX_VALUES)
-        return [str(row[0]) for row in answer.table.rows if row[0]]
+        counted = METRICS["requests"]
+        query = Query(self._selection, (counted,), Interval(unit="total"), (by,), row_cap=MAX_ROWS)
+        return [str(row[2]) for row in report.usage(self._deck, self._who, self._view, query).table.rows if row[2]]
 
-    def _named(self, by: Dimension, op: str, values: list[RawValue]) -> list[RawValue]:
-        if op not in (Op.EQ, Op.IN, Op.NEQ, Op.NOT_IN) or not all(isinstance(value, str) for value in values):
+    def _named(self, by: Dimension, op: str, values: list[RawValue]) -> Filter:
+        """A filter on display names as one on ids; null finds what has none."""
+        if op not in (Op.EQ, Op.IN, Op.NEQ, Op.NOT_IN) or not all(isinstance(value, str | None) for value in values):
             raise InvalidInput(f"filters: {by.label_column} takes names with eq, in, neq or not_in.", field="filters")
         names = self._deck.directory.labels(self._who.workspace.id, by.label or Label.USER)
-        return [id_ for id_, name in names.items() if name in values]
+        values = [value or None for value in values]
+        keep = op in (Op.EQ, Op.IN)
+        if None not in values:
+            return Filter(by, Op.IN if keep else Op.NOT_IN, tuple(id_ for id_, name in names.items() if name in values))
+        others = tuple(id_ for id_, name in names.items() if name not in values)
+        return Filter(by, Op.NOT_IN if keep else Op.IN, others)
 
     def _millis(self, value: RawValue) -> RawValue:
-        if value is None or isinstance(value, bool):
+        if value in (None, "") or isinstance(value, bool):
             return value
         try:
             return Decimal(str(value)) * 1000

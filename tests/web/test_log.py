@@ -1,0 +1,203 @@
+"""`/api/v1/requests` and `/deliveries`: columns, order, and pages that lose and repeat nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.house import NOON, House, build_house
+from tests.web.conftest import Place
+from tests.web.test_problems import problem
+from tests.wire.town import EVENTS, Town, at, build_town
+from usagedeck.catalog import Subject, fields
+from usagedeck.query import Cursor, Direction
+
+START = at("2026-10-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def town(place: Place) -> Town:
+    return build_town(place.deck)
+
+
+@pytest.fixture(scope="module")
+def asker(place: Place, town: Town) -> Iterator[httpx2.Client]:
+    with place.client(town.everything) as client:
+        yield client
+
+
+def page(client: httpx2.Client, path: str = "requests", **params: Any) -> dict[str, Any]:
+    answer = client.get(f"/api/v1/{path}", params={"start": START, **params})
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+# --- rows ---------------------------------------------------------------------------------------------------------
+
+
+def test_all_columns_with_names_behind_ids(asker: httpx2.Client) -> None:
+    body = page(asker, limit=1)
+    names = [c["name"] for c in body["columns"]]
+    assert [name for name in names if not name.endswith("_label")] == [f.name for f in fields(Subject.REQUESTS)]
+    assert {name for name in names if name.endswith("_label")} == {
+        f"{name}_label" for name in ("user_id", "api_key_id", "voice_id", "resource_id", "billing_group_id")
+    }
+    assert {c["name"]: c["unit"] for c in body["columns"]}["cost"] == "usd"
+    assert (body["window"]["start"], body["complete_through"]) == ("2026-10-01T00:00:00.000Z", "2026-11-23T12:00:00.000Z")
+
+
+def test_a_row(asker: httpx2.Client) -> None:
+    body = page(asker, filter="id:eq:r-01")
+    (cells,) = body["rows"]
+    row = dict(zip((c["name"] for c in body["columns"]), cells, strict=True))
+    assert {name: cell for name, cell in row.items() if cell not in (None, {}, [])} == {
+        "time": "2026-11-01T03:59:59.000Z",
+        "id": "r-01",
+        "trace_id": "t-01",
+        "status": 200,
+        "method": "POST",
+        "path": "/v1/text-to-speech/21m00Tcm4TlvDq8ikWAM",
+        "route": "/v1/text-to-speech/{id}",
+        "duration_ms": 2000,
+        "ttfb_ms": 100,
+        "user_id": "u-ada",
+        "user_id_label": "ada@town.example",
+        "api_key_id": "k-prod",
+        "api_key_id_label": "production",
+        "group_ids": ["g-all", "g-eng"],
+        "product_type": "TTS",
+        "model": "eleven_v3",
+        "voice_id": "voice-aa11",
+        "voice_id_label": "Rachel",
+        "request_source": "api",
+        "region": "us-central1",
+        "user_agent": "elevenlabs/2.78.0",
+        "ip": "203.0.113.0/24",
+        "credits": "10",
+        "characters": 100,
+        "audio_seconds": "6",
+        "cost": "0.01",
+        "currency": "usd",
+        "charge_type": "usage",
+        "charge_count": "100",
+        "billing_group_id": "b-1",
+        "surface": "api",
+        "actor": "user",
+        "request_queue_type": "high",
+        "voice_multiplier": "1",
+        "arrived": "2026-11-23T12:00:00.000Z",
+    }
+
+
+def test_columns_are_chosen(asker: httpx2.Client, town: Town) -> None:
+    town.house.send([{"id": "att", "time": START - 1, "attributes": {"team": "blue", "a b": "c"}}])
+    names = ["id", "attributes.team", "attributes.a b", "attributes", "attributes.none"]
+    for columns in (names, ",".join(names)):
+        body = page(asker, start=START - 1, end=START, columns=columns)
+        assert [c["name"] for c in body["columns"]] == names
+        assert body["rows"] == [["att", "blue", "c", {"team": "blue", "a b": "c"}, None]]
+
+
+def test_deliveries_have_their_own_log(asker: httpx2.Client, town: Town) -> None:
+    delivery = {"kind": "delivery", "id": "d-1", "time": NOON - 5, "webhook_id": "hook", "status": 500, "error": {"code": "x"}}
+    town.house.send([delivery])
+    body = page(asker, "deliveries", columns="id,webhook_id,status,message_id,error_code")
+    assert body["rows"] == [["d-1", "hook", None, 500, "d-1", "x"]]
+    assert problem(asker.get("/api/v1/deliveries", params={"columns": "path"}), 400)["field"] == "columns"
+    assert problem(asker.get("/api/v1/requests", params={"columns": "webhook_id"}), 400)["field"] == "columns"
+
+
+def test_search_and_filters_are_those_of_the_charts(asker: httpx2.Client) -> None:
+    assert [row[0] for row in page(asker, columns="id", search="rachel")["rows"]] == ["r-08", "r-02", "r-01", "r-00"]
+    assert [row[0] for row in page(asker, columns="id", filter="status:eq:0")["rows"]] == ["r-10"]
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crowd(place: Place) -> House:
+    """A workspace with 57 rows at 8 instants."""
+    house = build_house(place.deck, "Crowd")
+    house.send([{"id": f"c-{n:02}", "time": NOON - 10_000 + n // 8} for n in range(57)])
+    return house
+
+
+def ids(body: dict[str, Any]) -> list[str]:
+    return [row[0] for row in body["rows"]]
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+@pytest.mark.parametrize("limit", [5, 8, 56, 57, 58])
+def test_pages_visit_every_row_once_while_new_rows_arrive(place: Place, crowd: House, order: str, limit: int) -> None:
+    expected = sorted((f"c-{n:02}" for n in range(57)), reverse=order == "desc")
+    onwards, back = ("older", "newer") if order == "desc" else ("newer", "older")
+    ask: dict[str, Any] = {"columns": "id", "order": order, "limit": limit}
+    with place.client(crowd.api_key) as client:
+        body = page(client, **ask)
+        assert body[back] is None
+        seen, pages = ids(body), 1
+        while sum(id_.startswith("c-") for id_ in seen) < 57:
+            arriving = ((f"new-{pages:02}", NOON - 5000 + pages), (f"old-{pages:02}", NOON - 20_000 - pages))
+            crowd.send([{"id": id_, "time": time} for id_, time in arriving])
+            body = page(client, **ask, cursor=body[onwards])
+            assert 0 < len(body["rows"]) <= limit
+            seen += ids(body)
+            pages += 1
+        assert [id_ for id_ in seen if id_.startswith("c-")] == expected
+        assert len(seen) == len(set(seen))
+        returned = ids(body)
+        while body[back] is not None:
+            body = page(client, **ask, cursor=body[back])
+            returned = ids(body) + returned
+        assert [id_ for id_ in returned if id_.startswith("c-")] == expected
+        assert len(returned) == len(set(returned))
+        assert set(returned) >= set(seen)
+
+
+def test_where_there_is_nothing_more_there_is_no_cursor(place: Place, crowd: House) -> None:
+    with place.client(crowd.api_key) as client:
+        whole = page(client, columns="id", limit=57)
+        assert (whole["older"], whole["newer"]) == (None, None)
+        first = page(client, columns="id", limit=56)
+        assert (bool(first["older"]), first["newer"]) == (True, None)
+        last = page(client, columns="id", limit=56, cursor=first["older"])
+        assert (last["older"], bool(last["newer"]), ids(last)) == (None, True, ["c-00"])
+        nothing = page(client, columns="id", search="nobody")
+        assert (nothing["rows"], nothing["older"], nothing["newer"]) == ([], None, None)
+
+
+def test_a_cursor_stays_inside_window_filters_and_scope(place: Place, crowd: House, town: Town) -> None:
+    with place.client(crowd.api_key) as client:
+        cursor = page(client, columns="id", limit=5)["older"]
+        narrow = page(client, columns="id", cursor=cursor, start=NOON - 9_999, filter="id:in:c-00,c-09,c-20")
+        assert ids(narrow) == ["c-20", "c-09"]
+    with place.client(town.everything) as other:
+        assert all(id_.startswith("r-") for id_ in ids(page(other, columns="id", cursor=cursor)))
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "bm90IGpzb24",
+        "W10",
+        "e30",
+        "WzEsMl0",
+        "\0",
+        "é",
+        "A" * 10_000,
+        Cursor(5, "a", Direction.OLDER).encode()[:-2],
+        "WzEsImEiLCJzaWRld2F5cyJd",
+        "W3RydWUsImEiLCJvbGRlciJd",
+    ],
+)
+def test_a_cursor_that_is_none_of_ours(asker: httpx2.Client, cursor: str) -> None:
+    assert problem(asker.get("/api/v1/requests", params={"cursor": cursor}), 400)["field"] == "cursor"
+
+
+@pytest.mark.parametrize("spot", [(2**61, "z", Direction.OLDER), (-(2**61), "", Direction.NEWER), (0, "\0'🎙", Direction.NEWER)])
+def test_a_cursor_may_point_beyond_all_rows(asker: httpx2.Client, spot: tuple[int, str, Direction]) -> None:
+    assert len(page(asker, cursor=Cursor(*spot).encode(), end=NOON)["rows"]) >= len(EVENTS)
