@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Row, create_engine, delete, event, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from usagedeck.catalog import Label
 from usagedeck.directory import keys
@@ -99,8 +100,10 @@ class Directory:
             with self._engine.connect() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except OperationalError as error:
+        except DatabaseError as error:
             raise Conflict(f"The directory cannot be opened: {error.orig}.", field="directory") from error
+        except CommandError as error:  # its revision is none of those in `migrations`
+            raise Conflict(f"The directory was written by a newer release; upgrade ({error}).", field="directory") from error
 
     def _server_secret(self) -> str:
         with self._engine.begin() as db:
