@@ -1,0 +1,189 @@
+/** The server's catalogue: every metric, dimension, log column and operator the page offers comes from here; and filters, which
+ * are spelled in its words: `dimension:operator:value,value` in the URL and the API, chips on the page, `status:5xx` when typed. */
+
+/** @typedef {import('./types.js').Metric} Metric */
+/** @typedef {import('./types.js').Dimension} Dimension */
+/** @typedef {import('./types.js').Column} Column */
+
+const ATTRIBUTE = 'attributes.';
+const ORDERED = ['Int', 'Decimal', 'DateTime'];
+const TEXTS = ['String', 'Array'];
+
+/** What a filter does, in words. */
+export const OPERATORS = {
+  eq: 'is',
+  in: 'is',
+  neq: 'is not',
+  not_in: 'is not',
+  contains: 'contains',
+  starts_with: 'starts with',
+  gt: '>',
+  ge: '≥',
+  lt: '<',
+  le: '≤',
+};
+
+/** A title inside a sentence: `Product` → `product`, but `API key` stays. */
+export const inSentence = (title) => (/^[A-Z][a-z]/.test(title) ? title[0].toLowerCase() + title.slice(1) : title);
+
+export class Catalog {
+  /** @param {{metrics: Metric[], dimensions: Dimension[], columns: Record<string, Column[]>}} answer */
+  constructor(answer) {
+    this.metrics = answer.metrics;
+    this.dimensions = answer.dimensions;
+    this.columns = answer.columns;
+    this._metrics = new Map(answer.metrics.map((m) => [m.name, m]));
+    this._dimensions = new Map(answer.dimensions.map((d) => [d.name, d]));
+  }
+
+  /** @returns {Metric | undefined} */
+  metric(name) {
+    return this._metrics.get(name);
+  }
+
+  /** The dimension of that name; every `attributes.<key>` is one. @returns {Dimension | undefined} */
+  dimension(name) {
+    const key = name.startsWith(ATTRIBUTE) ? name.slice(ATTRIBUTE.length) : '';
+    if (!key || key.length > 100) return this._dimensions.get(name);
+    return {
+      name,
+      title: key,
+      help: "One of the sender's own attributes.",
+      type: 'String',
+      of: ['requests', 'deliveries'],
+      split: true,
+      labelled: false,
+      overlapping: false,
+      workspace_only: false,
+      absent: `No ${key}`,
+    };
+  }
+
+  metricsOf(subject) {
+    return this.metrics.filter((m) => m.of === subject);
+  }
+
+  dimensionsOf(subject) {
+    return this.dimensions.filter((d) => d.of.includes(subject));
+  }
+
+  /** @returns {Column | undefined} */
+  column(name, subject) {
+    return (
+      this.columns[subject].find((c) => c.name === name) ??
+      (name.startsWith(ATTRIBUTE) && this.dimension(name) ? {...this.dimension(name), unit: null, shown: false} : undefined)
+    );
+  }
+
+  /** The operators a dimension takes, sets spelled for several values. */
+  operators(dimension) {
+    const found = ['in', 'not_in'];
+    if (TEXTS.includes(dimension.type)) found.push('contains', 'starts_with');
+    if (ORDERED.includes(dimension.type)) found.push('gt', 'ge', 'lt', 'le');
+    return found;
+  }
+
+  /** The dimension a person means by a word such as `path`, `API key` or `product`. */
+  meant(word, subject) {
+    const plain = word.toLowerCase().replace(/[\s-]+/g, '_');
+    return (
+      this.dimensionsOf(subject).find(
+        (d) =>
+          d.name === plain ||
+          d.name === `${plain}_id` ||
+          d.name === `${plain}_type` ||
+          d.title.toLowerCase().replace(/\s+/g, '_') === plain,
+      ) ?? (plain.startsWith(ATTRIBUTE) ? this.dimension(word) : undefined)
+    );
+  }
+}
+
+// --- filters
+
+/** @typedef {import('./types.js').Filter} Filter */
+
+const escaped = (text) => text.replace(/[\\:,]/g, '\\$&');
+const unescaped = (text) => text.replace(/\\(.)/gs, '$1');
+
+function split(text, mark, most = Infinity) {
+  const parts = [];
+  let from = 0;
+  for (let at = 0; at < text.length && parts.length < most; at++) {
+    if (text[at] === '\\') at++;
+    else if (text[at] === mark) {
+      parts.push(text.slice(from, at));
+      from = at + 1;
+    }
+  }
+  return [...parts, text.slice(from)];
+}
+
+/** @returns {Filter | null} null when the text is no filter of this catalogue */
+export function parseFilter(text, catalog) {
+  const parts = split(text, ':', 2);
+  if (parts.length !== 3 || !(parts[1] in OPERATORS)) return null;
+  const dimension = catalog.dimension(unescaped(parts[0]));
+  if (!dimension) return null;
+  const values = split(parts[2], ',').map(unescaped);
+  const op = {eq: 'in', neq: 'not_in'}[parts[1]] ?? parts[1];
+  if (!catalog.operators(dimension).includes(op)) return null;
+  return {dimension: dimension.name, op, values};
+}
+
+/** @param {Filter} filter */
+export function formatFilter({dimension, op, values}) {
+  const name = values.length === 1 ? ({in: 'eq', not_in: 'neq'}[op] ?? op) : op;
+  return `${escaped(dimension)}:${name}:${values.map(escaped).join(',')}`;
+}
+
+/** The filters with one more; a set on the same dimension and side is widened or replaced instead of contradicted. */
+export function withFilter(filters, added, replaced = null) {
+  const place = filters.indexOf(replaced);
+  if (place >= 0) return filters.with(place, added);
+  const key = formatFilter(added);
+  return filters.some((f) => formatFilter(f) === key) ? filters : [...filters, added];
+}
+
+/** The same filters, but this dimension is exactly these values. */
+export function narrowedTo(filters, pairs) {
+  const names = pairs.map(([name]) => name);
+  const kept = filters.filter((f) => !(names.includes(f.dimension) && f.op === 'in'));
+  return [...kept, ...pairs.map(([dimension, value]) => ({dimension, op: 'in', values: [value ?? '']}))];
+}
+
+/** What a chip says: `["API key", "is", "prod-web"]`. */
+export function filterWords(filter, page) {
+  const dimension = page.catalog.dimension(filter.dimension);
+  const names = filter.values.map((v) => (v === '' ? dimension.absent : page.names.of(filter.dimension, v)));
+  const listed = names.length > 2 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
+  return [dimension.title, OPERATORS[filter.op], listed || 'nothing'];
+}
+
+const TYPED = /(-?)([\p{L}][\p{L}\p{N}_.-]*):(>=|<=|>|<|=)?("[^"]*"|\S+)/gu;
+const SIGNS = {'>': 'gt', '>=': 'ge', '<': 'lt', '<=': 'le'};
+
+/** `status:5xx path:/v1/tts hello` → two filters and the words left over. */
+export function typedFilters(text, catalog, subject) {
+  const filters = [];
+  const rest = text.replace(TYPED, (whole, minus, word, sign, quoted) => {
+    const raw = quoted.replace(/^"|"$/g, '');
+    const classed = /^(status|code)$/i.test(word) && /^\dxx$/i.test(raw);
+    const dimension = classed ? catalog.dimension('status_class') : catalog.meant(word, subject);
+    if (!dimension) return whole;
+    const takes = catalog.operators(dimension);
+    const text = takes.includes('contains') && !dimension.labelled && !sign && /[/\s]/.test(raw);
+    const op = SIGNS[sign] ?? (minus ? 'not_in' : text ? 'contains' : 'in');
+    if (!takes.includes(op)) return whole;
+    const values = op in SIGNS || text ? [raw] : raw.split(',');
+    filters.push({dimension: dimension.name, op, values: classed ? [raw.toLowerCase()] : values});
+    return '';
+  });
+  return {filters, rest: rest.replace(/\s+/g, ' ').trim()};
+}
+
+/** A filter the way it would be typed. */
+export function typed({dimension, op, values}) {
+  const sign = {gt: '>', ge: '>=', lt: '<', le: '<='}[op] ?? '';
+  const text = values.join(',');
+  return `${op === 'not_in' ? '-' : ''}${dimension}:${sign}${/\s/.test(text) ? `"${text}"` : text}`;
+}

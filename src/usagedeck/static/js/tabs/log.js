@@ -1,0 +1,294 @@
+/** `<ud-log>`: single requests or deliveries; search, filters, a histogram of what matches, pages older and newer, a drawer. */
+import {LitElement, css, html, live, nothing, repeat} from '../../vendor/lit.js';
+import {Question, anythingQuestion, asCsv, logQuestion, usageQuestion} from '../api.js';
+import {typed, typedFilters, withFilter} from '../catalog.js';
+import {byStatus, columnsOf, overTime, sumOf} from '../chart/figures.js';
+import '../chart/plot.js';
+import {explicit, finest, span} from '../ranges.js';
+import {base} from '../styles.js';
+import {cardBody, nothingMatches} from '../ui/card.js';
+import {MONO, NUMBERS, PLAIN, cellText, statusBadge} from '../ui/cells.js';
+import '../ui/controls.js';
+import {toolbar} from '../ui/toolbar.js';
+
+const BARS = 200;
+const PAGE = 100;
+const TYPING = 300;
+const DOCKED = 1000;
+const COUNTED = {requests: 'requests', deliveries: 'attempts'};
+
+class Log extends LitElement {
+  static properties = {page: {attribute: false}, _docked: {state: true}};
+
+  static styles = [
+    base,
+    css`
+    .find { position: relative; flex: 1 1 260px; max-width: 420px; }
+    .find kbd { position: absolute; right: 8px; top: 7px; pointer-events: none; }
+    .find input:focus + kbd { display: none; }
+    .sides { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; align-items: start; margin-top: 12px; }
+    .sides.open { grid-template-columns: minmax(0, 1fr) 440px; }
+    .table { padding: 0; overflow: hidden; }
+    .table > header { padding: 12px 16px; margin: 0; align-items: center; }
+    .scroll { max-height: max(420px, calc(100vh - 330px)); border-top: 1px solid var(--ud-border); }
+    .pages { display: flex; justify-content: space-between; gap: 8px; padding: 8px 16px; border-top: 1px solid var(--ud-border); }
+    .state, .alert { margin: 12px 16px; }
+    ud-columns { display: contents; }
+    thead th { position: sticky; top: 0; z-index: 1; background: var(--ud-surface-2); box-shadow: inset 0 -1px var(--ud-border); }
+    tbody td { height: 36px; padding-block: 0; white-space: nowrap; max-width: 420px; overflow: hidden; text-overflow: ellipsis; }
+    .compact tbody td { height: 28px; font-size: 12px; }
+    tbody tr { cursor: pointer; }
+    tbody tr.picked, tbody tr.picked:hover { background: var(--ud-accent-soft); }
+    .open-row { min-height: 24px; padding: 0; border: 0; background: none; font: inherit; cursor: pointer; }
+    .histogram { padding: 12px 16px 4px; }
+  `,
+  ];
+
+  constructor() {
+    super();
+    const learn = (data) => this.page.names.learn(data);
+    this._rows = new Question(this, learn);
+    this._counts = new Question(this);
+    this._anything = new Question(this);
+    this._docked = true;
+    this._resized = new ResizeObserver(([entry]) => {
+      this._docked = entry.contentRect.width >= DOCKED;
+    });
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this._resized.observe(this);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this._resized.disconnect();
+    clearTimeout(this._typing);
+  }
+
+  willUpdate(changed) {
+    if (!changed.has('page')) return;
+    const {page} = this;
+    const {state, catalog, asOf} = page;
+    this._columns = state.cols.split(',').map((name) => catalog.column(name, state.of));
+    const names = this._columns.map((c) => c.name);
+    const asked = [...new Set([...names, 'id', 'time', 'status'])];
+    this._rows.ask(logQuestion(page, {columns: asked.join(), cursor: state.cursor, limit: PAGE}));
+    this._csv = asCsv(logQuestion(page, {columns: names.join()}));
+    this._counts.ask(
+      usageQuestion(
+        page,
+        {
+          metric: COUNTED[state.of],
+          by: 'status_class',
+          interval: finest(span(state.r, asOf), BARS).name,
+        },
+        {subject: state.of, search: state.q},
+      ),
+    );
+  }
+
+  render() {
+    const {page} = this;
+    const {state} = page;
+    const rows = this._rows.data;
+    const none = rows && !rows.rows.length && !this._rows.loading && !state.cursor;
+    if (none && !state.f.length && !state.q && state.of === 'requests') this._anything.ask(anythingQuestion(page));
+    if (none && !this._anything.loading && this._anything.data?.rows.length === 0 && state.of === 'requests' && !state.id) {
+      import('./welcome.js');
+      return html`<ud-welcome></ud-welcome>`;
+    }
+    if (state.id) import('../drawer.js');
+    const switcher = html`
+      <ud-segments label="About" .items=${[
+        {value: 'requests', title: 'API requests'},
+        {value: 'deliveries', title: 'Webhooks'},
+      ]} .value=${state.of}
+        @pick=${(e) => page.go({of: e.detail, id: ''})}></ud-segments>
+      <div class="find"><input class="field" id="search" type="search" maxlength="500" aria-label="Search the log" aria-keyshortcuts="/" spellcheck="false"
+        autocomplete="off"
+        placeholder="Search, or status:5xx path:/v1/…" .value=${live(this._draft ?? state.q)} @input=${this._onTyped} @keydown=${this._onSearchKey}
+        @change=${this._take}><kbd aria-hidden="true">/</kbd></div>`;
+    return html`
+      ${toolbar(page, {subject: state.of, window: rows?.window ?? null, csv: this._csv, start: switcher})}
+      ${this._histogram()}
+      <div class="sides ${state.id && this._docked ? 'open' : ''}">
+        <section class="card table ${state.density}" aria-labelledby="title">
+          <header><h2 id="title">${state.of === 'requests' ? 'Requests' : 'Deliveries'}</h2><span class="muted">${this._matches()}</span>
+            <div class="end"><button class="button" aria-haspopup="dialog" @click=${this._pickColumns}>Columns</button><ud-columns
+              .page=${page}></ud-columns>
+              <button class="button" aria-pressed=${state.density === 'compact'}
+                @click=${() => page.go({density: state.density === 'compact' ? 'normal' : 'compact'})}>Compact</button></div></header>
+          ${cardBody([this._rows], 420, () =>
+            none
+              ? nothingMatches(page, state.of)
+              : html`
+            <div class="scroll" role="region" aria-label="Rows"
+              tabindex="0">${logTable(page, rows, this._columns, (id, from) => this._open(id, from))}</div>
+            <div class="pages">
+              <button class="button" ?disabled=${!rows.newer} @click=${() => page.go({cursor: rows.newer, id: ''})}>‹ Newer</button>
+              <button class="button" ?disabled=${!rows.older} @click=${() => page.go({cursor: rows.older, id: ''})}>Older ›</button></div>`,
+          )}
+        </section>
+        ${
+          state.id
+            ? html`<ud-drawer .page=${page} .docked=${this._docked} @walk=${(e) => this._walk(e.detail)}
+          @closed=${this._onClosed}></ud-drawer>`
+            : nothing
+        }
+      </div>`;
+  }
+
+  // --- what matches
+
+  get _data() {
+    const answer = this._counts.data;
+    const metric = answer && this.page.catalog.metric(Object.keys(columnsOf(answer)).at(-1));
+    return answer && {metric, ...byStatus(overTime(answer, ['status_class'], metric))};
+  }
+
+  _matches() {
+    const data = this._data;
+    if (!data) return nothing;
+    const total = sumOf(data.series);
+    return html`<span data-total=${total}>${this.page.formats.number(total)}</span> ${total === '1' ? 'match' : 'matches'}`;
+  }
+
+  _histogram() {
+    const data = this._data;
+    if (this._counts.error) return nothing;
+    return html`<section class="card histogram" aria-label="Matches over time">${cardBody(
+      [this._counts],
+      96,
+      () => html`<ud-chart .page=${this.page}
+      .data=${data} .metric=${data.metric} .height=${96} name="Matches by status"
+      .opens=${(start, end) => ({r: explicit(start, Math.min(end, this.page.asOf)), id: ''})}></ud-chart>`,
+    )}</section>`;
+  }
+
+  // --- searching
+
+  /** Put the cursor into the search box. */
+  search() {
+    this.renderRoot.querySelector('#search').focus();
+  }
+
+  _onTyped(event) {
+    this._draft = event.target.value;
+    clearTimeout(this._typing);
+    this._typing = setTimeout(() => {
+      if (!/[\p{L}]:/u.test(this._draft ?? '')) this.page.go({q: (this._draft ?? '').trim()}, {replace: true});
+    }, TYPING);
+  }
+
+  /** What was typed becomes chips and words. */
+  _take() {
+    clearTimeout(this._typing);
+    if (this._draft === undefined) return;
+    const {page} = this;
+    const {filters, rest} = typedFilters(this._draft, page.catalog, page.state.of);
+    this._draft = undefined;
+    page.go({q: rest, f: filters.reduce((all, f) => withFilter(all, f), page.state.f)});
+    this.requestUpdate();
+  }
+
+  _onSearchKey(event) {
+    if (event.key === 'Enter') this._take();
+    if (event.key !== 'Backspace' || event.target.value || !this.page.state.f.length) return;
+    const {f} = this.page.state;
+    event.preventDefault();
+    this._draft = typed(f.at(-1));
+    this.page.go({f: f.slice(0, -1)}, {replace: true});
+  }
+
+  async _pickColumns({currentTarget: button}) {
+    await import('./columns.js');
+    this.renderRoot.querySelector('ud-columns').open(button);
+  }
+
+  // --- the drawer
+
+  _open(id, from) {
+    this._opener = from;
+    this.page.go({id}, {replace: Boolean(this.page.state.id)});
+    customElements.whenDefined('ud-drawer').then(() => this.renderRoot.querySelector('ud-drawer')?.focus());
+  }
+
+  _walk(step) {
+    const ids = this._ids;
+    const next = ids[ids.indexOf(this.page.state.id) + step];
+    if (next) this.page.go({id: next}, {replace: true});
+  }
+
+  get _ids() {
+    const at = this._rows.data.columns.findIndex((c) => c.name === 'id');
+    return this._rows.data.rows.map((r) => r[at]);
+  }
+
+  _onClosed() {
+    const {id} = this.page.state;
+    this.page.go({id: ''});
+    this.updateComplete.then(() =>
+      (this.renderRoot.querySelector(`[data-id="${CSS.escape(id)}"]`) ?? this.renderRoot.querySelector('.scroll'))?.focus(),
+    );
+  }
+}
+customElements.define('ud-log', Log);
+
+// --- the table
+
+function cell(page, column, value, name, asOf) {
+  const {formats} = page;
+  if (column.name === 'status') return value === null ? '—' : statusBadge(value);
+  if (column.type !== 'DateTime') return cellText(page, column, value, name);
+  const at = Date.parse(value);
+  const near = formats.isoDay(at) === formats.isoDay(asOf);
+  return html`<time datetime=${value}
+    title="${new Date(at).toISOString()}, ${formats.ago(asOf - at)}, ${at}">${near ? '' : `${formats.day(at)}, `}${formats.clock(at)}</time>`;
+}
+
+/**
+ * @param {object} page @param {object} answer of the log @param {import('../types.js').Column[]} columns in the reader's order
+ * @param {(id: string, from: Element) => void} open
+ */
+function logTable(page, answer, columns, open) {
+  const at = Object.fromEntries(answer.columns.map((c, i) => [c.name, i]));
+  const known = columns.filter((c) => c.name in at).map((c) => ({...c, unit: answer.columns[at[c.name]].unit}));
+  const number = (c) => NUMBERS.includes(c.type) && !PLAIN.includes(c.name);
+  const style = (c) => `${number(c) ? 'number' : ''} ${MONO.includes(c.name) || c.type === 'DateTime' ? 'mono' : ''}`;
+  return html`<table @keydown=${onKey}><caption class="only-read">Newest first. Press the first cell of a row for its details.</caption>
+    <thead><tr>${known.map((c) => html`<th scope="col" class=${number(c) ? 'number' : ''} title=${c.help}>${c.title}</th>`)}</tr></thead>
+    <tbody>${repeat(
+      answer.rows,
+      (r) => r[at.id] + r[at.time],
+      (row) => {
+        const id = row[at.id];
+        const picked = id === page.state.id;
+        return html`<tr class=${picked ? 'picked' : ''} @click=${(e) => open(id, e.currentTarget.querySelector('button'))}>${known.map(
+          (c, i) => {
+            const content = cell(page, c, row[at[c.name]], row[at[`${c.name}_label`]], page.asOf);
+            const text = typeof content === 'string' ? content : nothing;
+            return html`<td class=${style(c)} title=${text}>${
+              i
+                ? content
+                : html`<button class="open-row" data-id=${id}
+              aria-current=${picked ? 'true' : nothing}>${content}</button>`
+            }</td>`;
+          },
+        )}</tr>`;
+      },
+    )}</tbody></table>`;
+}
+
+/** J and K, or the arrow keys, walk the rows. */
+function onKey(event) {
+  const step = {j: 1, ArrowDown: 1, k: -1, ArrowUp: -1}[event.key];
+  if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+  const buttons = [...event.currentTarget.querySelectorAll('.open-row')];
+  const next = buttons[buttons.indexOf(event.composedPath()[0]) + step];
+  if (!next) return;
+  event.preventDefault();
+  event.stopPropagation();
+  next.focus();
+}

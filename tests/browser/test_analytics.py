@@ -1,0 +1,83 @@
+"""The Analytics tab: key figures with their change, charts, the table by path or anything else, webhooks."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query, keep_blank_values=True)
+
+
+def test_tiles_tell_the_change_and_lead_to_the_errors(open_page: Open) -> None:
+    page = open_page("tab=analytics&r=7d")
+    tiles = page.locator(".tile")
+    expect(tiles).to_have_count(5)
+    expect(tiles.locator("h2")).to_have_text(["Requests", "Success rate", "Average latency", "p95 latency", "Errors"])
+    expect(page.locator("[data-metric=requests]")).to_contain_text(re.compile("up .*%.*against the period before"))
+    expect(page.locator("[data-metric=requests] p")).to_have_class("muted")
+    expect(page.locator("[data-metric=errors] p").first).to_have_class("bad")
+    link = page.locator("[data-metric=errors] a")
+    status, count = link.inner_text().split(": ")
+    link.click()
+    assert query(page) == {"tab": ["log"], "r": ["7d"], "f": [f"status:eq:{status}"]}
+    expect(page.locator("ud-log [data-total]")).to_have_text(count)
+
+
+def test_any_metric_can_be_charted(open_page: Open) -> None:
+    page = open_page("tab=analytics")
+    page.locator("ud-menu[label='Chart']").get_by_role("button").click()
+    page.get_by_role("combobox").fill("characters")
+    page.keyboard.press("Enter")
+    assert query(page)["chart"] == ["characters"]
+    card = page.locator("ud-analytics section.card").nth(0)
+    expect(card.locator("h2")).to_have_text("Characters over time")
+    expect(card.locator(".plot")).to_have_attribute(
+        "aria-label", re.compile(r"Characters: bar chart, 97 buckets.*Total [\d,]+ characters")
+    )
+    expect(page.locator(".toolbar [data-export]")).to_have_attribute("href", re.compile("metric=characters"))
+    page.locator("ud-menu[label='Granularity']").get_by_role("button").click()
+    expect(page.get_by_role("option")).to_have_text(["5 min", "15 min", "Hour", "Day"])
+    page.get_by_role("option", name="Hour").click()
+    expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile("25 buckets"))
+
+
+def test_a_row_opens_the_log_filtered_to_it(open_page: Open) -> None:
+    page = open_page("tab=analytics&f=region:eq:eu")
+    first = page.locator("ud-by-table tbody tr").first
+    expect(first.locator("th")).to_have_text("POST /v1/text-to-speech/{id}")
+    count = first.locator("td").first.inner_text()
+    first.get_by_role("link").click()
+    assert query(page) == {"tab": ["log"], "f": ["region:eq:eu", "method:eq:POST", "route:eq:/v1/text-to-speech/{id}"]}
+    expect(page.locator("ud-log [data-total]")).to_have_text(count)
+
+
+def test_by_anything_else(open_page: Open) -> None:
+    page = open_page("tab=analytics")
+    page.locator("ud-menu[label='By']").get_by_role("button").click()
+    page.get_by_role("option", name="User", exact=True).click()
+    assert query(page)["dim"] == ["user_id"]
+    rows = page.locator("ud-by-table tbody th")
+    expect(rows).to_have_count(2)
+    assert sorted(rows.all_inner_texts()) == ["ana@example.com", "ben@example.com"]
+    page.get_by_role("radio", name="My account").click()
+    expect(page.locator("ud-by-table h2")).to_have_text("By path")
+    assert "dim" not in query(page)
+
+
+def test_webhooks(open_page: Open) -> None:
+    page = open_page("tab=analytics&r=30d&f=voice_id:eq:voice_1")
+    page.get_by_role("radio", name="Webhooks").click()
+    expect(page.locator(".tile h2").last).to_have_text("Retries")
+    expect(page.locator(".chip.idle")).to_have_attribute("title", "Does not apply to deliveries.")
+    expect(page.locator("[data-metric=attempts] .value")).to_have_text("900")
+    rows = page.locator("ud-by-table tbody tr")
+    expect(rows.locator("th").first).to_contain_text("https://hooks.example.com/")
+    count = rows.first.locator("td").first.inner_text()
+    rows.first.get_by_role("link").click()
+    expect(page.locator("#title")).to_have_text("Deliveries")
+    expect(page.locator("ud-log [data-total]")).to_have_text(count)
+    assert query(page)["of"] == ["deliveries"]
