@@ -102,13 +102,14 @@ def scope(who: Who, view: View | None) -> Scope:
 
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:
     """A new session's token. Raises `NotSignedIn` with one answer for every reason, `TooBusy` after too many failures."""
-    names = (f"email:{email.lower()[:256]}", f"address:{address}")
-    deck.throttle.check(*names)
+    person, most = email.lower()[:256], deck.settings.sign_in_attempts
+    pair = f"{person} at {address}"  # the narrow limit is on the two together: nobody can lock a person out from elsewhere
+    limits = {pair: most, f"from {address}": 5 * most, f"as {person}": 10 * most}
+    deck.throttle.enter(limits)
     user = deck.directory.user_by_email(email)
     if not keys.password_matches(user.password if user else None, password) or user is None:
-        deck.throttle.failed(*names)
         raise NotSignedIn("E-mail or password is wrong.", code="wrong_credentials")
-    deck.throttle.succeeded(names[0])
+    deck.throttle.forgive(limits, wholly=pair)
     token = keys.mint_token()
     expires = deck.clock() + deck.settings.session_hours * 3_600_000
     deck.directory.add_session(keys.verifier(token), user.id, expires_at=expires, user_agent=user_agent[:200])

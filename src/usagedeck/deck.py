@@ -4,7 +4,7 @@ import fcntl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
-from usagedeck.events import EventReader
+from usagedeck.events import EventReader, version
 from usagedeck.settings import Settings
 from usagedeck.store.clickhouse import Store
 from usagedeck.store.merging import Merger
@@ -29,7 +29,11 @@ def system_clock() -> int:
 
 
 class Arrivals:
-    """Hands out arrival stamps in microseconds that only ever rise, whatever the machine's clock does."""
+    """Stamps events with the order in which they are written: microseconds that only ever rise, whatever the clock does.
+
+    The writer stamps what it is about to write, so of two copies of an event the one that is stored first is also the one
+    that counts, and an answer never changes behind an acknowledgement.
+    """
 
     def __init__(self, clock: Clock, latest: int) -> None:
         self._clock = clock
@@ -43,42 +47,49 @@ class Arrivals:
             self._latest = first + count - 1
             return first
 
+    def stamp(self, lines: Sequence[bytes]) -> list[bytes]:
+        """Rows (JSON objects) with their versions, in order."""
+        first = self.take(len(lines))
+        return [b'{"version":%d,%b' % (version(first + i), line[1:]) for i, line in enumerate(lines)]
+
 
 class Throttle:
-    """Lets a name fail a number of times within five minutes, then asks it to wait."""
+    """Lets a name be tried a number of times within five minutes, then asks it to wait."""
 
     WINDOW_MS = 300_000
     MAX_NAMES = 100_000
 
-    def __init__(self, clock: Clock, attempts: int) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._attempts = attempts
-        self._failures: dict[str, deque[int]] = {}
+        self._tries: dict[str, deque[int]] = {}
         self._lock = threading.Lock()
 
-    def check(self, *names: str) -> None:
-        """Raises `TooBusy` when one of the names has failed too often lately."""
+    def enter(self, limits: Mapping[str, int]) -> None:
+        """Count a try against every name before it is made, so that tries side by side count too.
+
+        Raises `TooBusy`, and counts nothing, when a name has had as many as its limit.
+        """
         now = self._clock()
         with self._lock:
-            for name in names:
-                failures = self._failures.get(name)
-                while failures and failures[0] <= now - self.WINDOW_MS:
-                    failures.popleft()
-                if failures and len(failures) >= self._attempts:
-                    wait = max(1, (failures[0] + self.WINDOW_MS - now) // 1000)
+            for name, limit in limits.items():
+                tries = self._tries.get(name, deque())
+                while tries and tries[0] <= now - self.WINDOW_MS:
+                    tries.popleft()
+                if len(tries) >= limit:
+                    wait = max(1, (tries[len(tries) - limit] + self.WINDOW_MS - now) // 1000)
                     raise TooBusy(f"Too many failed sign-ins; try again in {wait} seconds.", retry_after=wait)
+            for name in limits:
+                self._tries.setdefault(name, deque()).append(now)
+            while len(self._tries) > self.MAX_NAMES:
+                self._tries.pop(next(iter(self._tries)))
 
-    def failed(self, *names: str) -> None:
+    def forgive(self, names: Iterable[str], *, wholly: str) -> None:
+        """A try went well: it is not counted, and of the name `wholly` no earlier one is either."""
         with self._lock:
             for name in names:
-                self._failures.setdefault(name, deque(maxlen=self._attempts)).append(self._clock())
-            while len(self._failures) > self.MAX_NAMES:
-                self._failures.pop(next(iter(self._failures)))
-
-    def succeeded(self, *names: str) -> None:
-        with self._lock:
-            for name in names:
-                self._failures.pop(name, None)
+                if self._tries.get(name):
+                    self._tries[name].pop()
+            self._tries.pop(wholly, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,6 @@ class Deck:
     directory: Directory
     writer: Writer
     reader: EventReader
-    arrivals: Arrivals
     throttle: Throttle
     clock: Clock = field(default=system_clock)
 
@@ -105,8 +115,10 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         stack.callback(directory.close)
         store = Store(settings)
         stack.callback(store.close)
+        arrivals = Arrivals(clock, store.latest_arrival())
         writer = Writer(
             store,
+            arrivals.stamp,
             queue_bytes=settings.queue_bytes,
             min_free_bytes=settings.min_free_bytes,
             folder=Path(urlsplit(settings.store_url).path),
@@ -119,8 +131,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             directory=directory,
             writer=writer,
             reader=EventReader(settings),
-            arrivals=Arrivals(clock, store.latest_arrival()),
-            throttle=Throttle(clock, settings.sign_in_attempts),
+            throttle=Throttle(clock),
             clock=clock,
         )
 

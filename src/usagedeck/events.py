@@ -94,15 +94,15 @@ class EventReader:
         self._identity = msgspec.json.Decoder(_Identity)
         self._encode = msgspec.json.Encoder(decimal_format="string").encode
 
-    def read(self, index: int, raw: bytes, stamp: Stamp, version_: int) -> tuple[Subject, bytes] | Rejection:
-        """The row of one event as a line of JSON with the store's column names, or why it is refused."""
+    def read(self, index: int, raw: bytes, stamp: Stamp) -> tuple[Subject, bytes] | Rejection:
+        """The row of one event as a line of JSON with the store's column names but for its version, or why it is refused."""
         try:
             kind = self._kind_of(raw)
             event: Event = self._decode(kind, raw)
             extra = self._check(kind, event, raw, stamp)
         except InvalidInput as error:
             return Rejection(index, self._id_of(raw), error.code, error.field, error.message)
-        head = self._encode({"workspace_id": stamp.workspace_id, "version": version_, **extra})
+        head = self._encode({"workspace_id": stamp.workspace_id, **extra})
         return KINDS[kind], head[:-1] + b"," + self._encode(event)[1:]
 
     def _kind_of(self, raw: bytes) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from usagedeck.access import Permission, Who, require
 from usagedeck.catalog import Subject
 from usagedeck.deck import Deck
-from usagedeck.events import Rejection, Stamp, version
+from usagedeck.events import Rejection, Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,10 @@ def take(deck: Deck, who: Who, events: Sequence[bytes]) -> Future[Receipt]:
     require(who, Permission.WRITE)
     workspace = who.workspace
     stamp = Stamp(workspace.id, workspace.currency, deck.directory.owners(workspace.id), deck.clock(), workspace.full_ip)
-    first = deck.arrivals.take(len(events))
     rows: dict[Subject, list[bytes]] = {subject: [] for subject in Subject}
     rejected: list[Rejection] = []
     for index, raw in enumerate(events):
-        outcome = deck.reader.read(index, raw, stamp, version(first + index))
+        outcome = deck.reader.read(index, raw, stamp)
         if isinstance(outcome, Rejection):
             rejected.append(outcome)
         else:

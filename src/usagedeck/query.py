@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from usagedeck.catalog import (
+    MEASURES,
     Dimension,
     Field,
     Metric,
@@ -22,12 +23,15 @@ from usagedeck.catalog import (
     dimension,
 )
 from usagedeck.errors import InvalidInput, did_you_mean
-from usagedeck.times import Buckets, Interval, Window, buckets, parse_instant
+from usagedeck.times import parse_instant
+from usagedeck.windows import Buckets, Interval, Window, buckets
 
 MAX_SEARCH = 500
 MAX_WORDS = 10
 MAX_FILTERS = 50
 MAX_FILTER_VALUES = 1000
+MAX_ACTIVITY_BUCKETS = 100_000
+"""Most buckets of a question about concurrency, downloads included."""
 
 FilterValue: TypeAlias = str | int | Decimal | bool | None
 RawValue: TypeAlias = str | int | float | Decimal | bool | None
@@ -233,7 +237,12 @@ class Query:
             raise InvalidInput("At most one dimension with several values per row.", field="by")
         if self.top is not None and not (1 <= self.top <= 1000 and self.dimensions):
             raise InvalidInput("top goes with a breakdown and lies between 1 and 1000.", field="top")
-        object.__setattr__(self, "buckets", buckets(self.selection.window, self.interval, self.cap))
+        object.__setattr__(self, "buckets", buckets(self.selection.window, self.interval, self._most_buckets()))
+
+    def _most_buckets(self) -> int | None:
+        """Requests are cut at the edges of buckets to see how many were active: there the edges themselves cost memory."""
+        active = any(MEASURES[name].activity for metric in self.metrics for name in metric.formula.measures)
+        return min(self.cap or MAX_ACTIVITY_BUCKETS, MAX_ACTIVITY_BUCKETS) if active else self.cap
 
 
 class Direction(StrEnum):

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from usagedeck.errors import InvalidInput
-from usagedeck.times import HOUR, Window, first_instant, local_date, parse_instant
+from usagedeck.times import HOUR, first_instant, local_date, parse_instant
+from usagedeck.windows import Window
 
 EXAMPLES = "1h, 24h, 7d, 30d, 12mo, month, last-month, year, billing, billing-1, 2026-11, 2026, 2026-11-01..2026-11-23"
 MAX_COUNT = 4000

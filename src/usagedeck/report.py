@@ -18,7 +18,7 @@ from usagedeck.errors import TooLarge
 from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word
 from usagedeck.sql import Scope, Series
 from usagedeck.table import Cell, Column, Row, Table
-from usagedeck.times import Interval
+from usagedeck.windows import Interval
 
 MAX_VALUES = 1000
 

@@ -58,7 +58,10 @@ class Settings(BaseSettings):
     # sign-in
     session_hours: int = Field(24 * 14, ge=1, description="How long a sign-in lasts.")
     sign_in_attempts: int = Field(
-        10, ge=1, description="Failed sign-ins per address or e-mail within five minutes before a pause."
+        10,
+        ge=1,
+        description="Failed sign-ins in five minutes before a pause, of a person from one address. Five times that from an "
+        "address, ten times that of a person from everywhere.",
     )
 
     @field_validator("allowed_hosts", "trusted_proxies", mode="before")

@@ -71,9 +71,7 @@ def ask(running: Running, path: str, content: bytes) -> dict[str, Any]:
     try:
         response = httpx2.post(running.url + path, content=content, headers=headers, timeout=120)
     except httpx2.HTTPError as error:
-        raise Conflict(
-            f"The server of this data folder does not answer at {running.url}: {error}.", field="data_dir"
-        ) from None
+        raise Conflict(f"The server of this data folder does not answer at {running.url}: {error}.", field="data_dir") from None
     answer: dict[str, Any] = response.json()
     if response.is_error:
         kind = {404: NotFound, 409: Conflict, 500: StoreFailed, 507: StorageFull}.get(response.status_code, InvalidInput)

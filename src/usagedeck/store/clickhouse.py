@@ -198,7 +198,7 @@ class Store:
         client = self._open({"optimize_skip_merged_partitions": "1"})
         try:
             client.command(f"OPTIMIZE TABLE {Subject(table)} PARTITION ID '{int(partition)}' FINAL")
-        except ClickHouseError as error:
+        except (ClickHouseError, RuntimeError) as error:
             raise explain(error) from error
         finally:
             client.close()

@@ -9,11 +9,11 @@ same event.
 import queue
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from usagedeck.catalog import Subject
 from usagedeck.errors import StorageFull, TooBusy
@@ -27,6 +27,10 @@ class Inserts(Protocol):
     def insert(self, subject: Subject, lines: bytes) -> None: ...
 
 
+Stamp: TypeAlias = Callable[[Sequence[bytes]], Sequence[bytes]]
+"""Gives rows their place in the order of arrival, just before they are written."""
+
+
 @dataclass(slots=True)
 class _Job:
     rows: Mapping[Subject, Sequence[bytes]]
@@ -37,8 +41,9 @@ class _Job:
 class Writer:
     """Takes rows from any thread and makes them durable in order of arrival."""
 
-    def __init__(self, store: Inserts, *, queue_bytes: int, min_free_bytes: int, folder: Path | None) -> None:
+    def __init__(self, store: Inserts, stamp: Stamp, *, queue_bytes: int, min_free_bytes: int, folder: Path | None) -> None:
         self._store = store
+        self._stamp = stamp
         self._limit = queue_bytes
         self._floor = min_free_bytes
         self._folder = folder
@@ -125,4 +130,4 @@ class Writer:
         for subject in Subject:
             lines = [line for job in jobs for line in job.rows.get(subject, ())]
             if lines:
-                self._store.insert(subject, b"\n".join(lines))
+                self._store.insert(subject, b"\n".join(self._stamp(lines)))

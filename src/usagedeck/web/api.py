@@ -16,10 +16,11 @@ from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Dimension, Subject, T
 from usagedeck.errors import InvalidInput, NotAllowed
 from usagedeck.query import Cursor, LogQuery, Op, Query
 from usagedeck.table import Column, Table, csv_lines, json_rows
-from usagedeck.times import Interval, Window, iso, local_date, zone, zone_name
+from usagedeck.times import iso, local_date, zone, zone_name
 from usagedeck.web.auth import DeckOf, who_asks
 from usagedeck.web.params import Asked, listed
 from usagedeck.web.problems import REFUSALS, json
+from usagedeck.windows import Interval, Window
 
 MAX_BUCKETS = 5000
 MAX_ROWS = 100_000

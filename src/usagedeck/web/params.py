@@ -10,7 +10,8 @@ from usagedeck.catalog import Subject
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.query import Selection, parse_filter, parse_search
 from usagedeck.ranges import EXAMPLES, parse_range
-from usagedeck.times import LATEST_WINDOW, Window, parse_instant, zone
+from usagedeck.times import parse_instant, zone
+from usagedeck.windows import LATEST_WINDOW, Window
 
 DEFAULT_RANGE = "30d"
 

@@ -15,7 +15,7 @@ from usagedeck.catalog import CURRENCY, DIMENSIONS, FIELDS, METRICS, Dimension, 
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection, parse_search
-from usagedeck.times import LOOKS_LIKE_SECONDS, SECOND, UNITS, Interval, Window, iso, zone
+from usagedeck.times import LOOKS_LIKE_SECONDS, SECOND, iso, zone
 from usagedeck.web.auth import DeckOf, secret_of
 from usagedeck.web.elevenlabs.errors import ERRORS, MAX_ROWS, WireRoute
 from usagedeck.web.elevenlabs.wire import (
@@ -36,6 +36,7 @@ from usagedeck.web.elevenlabs.wire import (
     wire_table,
 )
 from usagedeck.web.problems import json
+from usagedeck.windows import UNITS, Interval, Window
 
 MAX_BUCKETS = 1000
 MAX_CALENDAR_BUCKETS = 5000

@@ -16,8 +16,8 @@ from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.query import Filter, Op, Query, RawValue, Selection
-from usagedeck.times import Interval
 from usagedeck.web.elevenlabs.errors import MAX_ROWS
+from usagedeck.windows import Interval
 
 EARLIEST = 1_577_836_800_000
 """2020-01-01, the earliest instant these calls take."""
