@@ -7,9 +7,11 @@ from pathlib import Path
 import httpx2
 import pytest
 import structlog
+from argon2 import PasswordHasher
 
 from tests.house import House, StillClock, build_house, keyed, served
 from usagedeck.deck import Deck, open_deck
+from usagedeck.directory import keys
 from usagedeck.settings import Settings
 
 
@@ -20,6 +22,15 @@ def _quiet() -> None:
         processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """The same argon2id with little work: hundreds of sign-ins are tried here, and none is worth guessing."""
+    usual = keys._hasher
+    keys._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    yield
+    keys._hasher = usual
 
 
 @pytest.fixture

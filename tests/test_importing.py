@@ -16,7 +16,8 @@ from usagedeck.importing import Import, Tally, here
 from usagedeck.ingest import Receipt
 from usagedeck.query import Query, Selection
 from usagedeck.readers.rows import Refusal, Row
-from usagedeck.times import Interval, Window, parse_instant, zone
+from usagedeck.times import parse_instant, zone
+from usagedeck.windows import Interval, Window
 
 
 class Taker:

@@ -32,7 +32,8 @@ from usagedeck.deck import open_deck, system_clock
 from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.settings import Settings
 from usagedeck.sql import Scope
-from usagedeck.times import DAY, Interval, Window, zone
+from usagedeck.times import DAY, zone
+from usagedeck.windows import Interval, Window
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A deck with a month of traffic; its clock stands still just after noon."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("browser") / "data", min_free_bytes=0)
@@ -41,13 +41,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(filled: House) -> Iterator[str]:
     with served(filled.deck) as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     found = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
     assert found, "The browser tests need Chromium: sudo apt-get install chromium"
@@ -65,7 +65,7 @@ def sign_in(page: Page, email: str = OWNER, password: str = PASSWORD) -> None:
     page.get_by_role("tab", name="Usage").wait_for()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cookies(browser: Browser, site: str) -> Callable[[str], StorageState]:
     """The signed-in browser storage of a person; each signs in once."""
     known: dict[str, StorageState] = {}

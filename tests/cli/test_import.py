@@ -25,8 +25,9 @@ from usagedeck.query import LogQuery, Selection
 from usagedeck.readers.formats import READERS, Format
 from usagedeck.readers.rows import Refusal
 from usagedeck.settings import Settings
-from usagedeck.times import Window, parse_instant, zone
+from usagedeck.times import parse_instant, zone
 from usagedeck.web.server import SERVER_FILE, Running
+from usagedeck.windows import Window
 
 ROWS = [
     {

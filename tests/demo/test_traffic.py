@@ -39,7 +39,7 @@ def test_every_event_is_accepted(sent: list[Sent]) -> None:
     reader = EventReader(Settings())
     for number, (at, workspace_id, event) in enumerate(sent):
         stamp = Stamp(workspace_id, "usd", {}, now=at)
-        read = reader.read(number, msgspec.json.encode(event), stamp, number)
+        read = reader.read(number, msgspec.json.encode(event), stamp)
         assert not isinstance(read, Rejection), read
 
 

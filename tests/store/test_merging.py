@@ -8,7 +8,8 @@ from usagedeck import report
 from usagedeck.catalog import METRICS, Subject
 from usagedeck.query import Query, Selection
 from usagedeck.store.merging import Merger, monday
-from usagedeck.times import DAY, HOUR, MINUTE, Interval, Window, iso, parse_instant, zone
+from usagedeck.times import DAY, HOUR, MINUTE, iso, parse_instant, zone
+from usagedeck.windows import Interval, Window
 
 
 class Weeks:

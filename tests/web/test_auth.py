@@ -193,25 +193,27 @@ def test_after_too_many_failures_even_the_right_password_waits(place: Place) -> 
         assert sign_in(client, "vera").status_code == 204
 
 
-def test_others_elsewhere_are_not_locked_out(place: Place) -> None:
+def test_a_person_cannot_be_locked_out_from_elsewhere(place: Place) -> None:
     with browser(place) as attacker, browser(place) as other:
         fail(attacker, "vera")
-        assert sign_in(attacker, "max").status_code == 429
-        assert sign_in(other, "max").status_code == 204
+        assert sign_in(attacker, "vera").status_code == 429
+        assert sign_in(attacker, "max").status_code == 204, "others at the same address go on"
+        assert sign_in(other, "vera").status_code == 204, "and the person elsewhere, too"
     place.clock.now += 300 * SECOND
 
 
 def test_an_address_that_tries_many_names_waits(place: Place) -> None:
     with browser(place) as attacker:
-        for n in range(ATTEMPTS):
+        for n in range(5 * ATTEMPTS):
             assert sign_in(attacker, f"guess-{n}", "wrong password").status_code == 401
-        assert sign_in(attacker, "guess-9", "wrong password").status_code == 429
+        assert sign_in(attacker, "guess-999", "wrong password").status_code == 429
         place.clock.now += 300 * SECOND
-        assert sign_in(attacker, "guess-9", "wrong password").status_code == 401
+        assert sign_in(attacker, "guess-999", "wrong password").status_code == 401
+    place.clock.now += 300 * SECOND
 
 
 def test_a_name_that_is_tried_from_many_addresses_waits(place: Place) -> None:
-    for _ in range(ATTEMPTS):
+    for _ in range(10 * ATTEMPTS):
         with browser(place) as attacker:
             fail(attacker, "vera", 1)
     with browser(place) as vera:

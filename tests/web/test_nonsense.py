@@ -15,8 +15,9 @@ from tests.wire.strict import check_detail, check_invalid, check_series, check_t
 from tests.wire.town import END, START, build_town
 from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject
 from usagedeck.query import Op
-from usagedeck.times import DAY, UNITS
+from usagedeck.times import DAY
 from usagedeck.web.elevenlabs.wire import log_columns, usage_columns
+from usagedeck.windows import UNITS
 
 few = settings(
     max_examples=60,

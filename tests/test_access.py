@@ -1,0 +1,261 @@
+"""Who is asking, and whose rows they may read."""
+
+import pytest
+
+from tests.house import NOON, House, StillClock, build_house
+from usagedeck import access, admin
+from usagedeck.access import Permission, Role, View, Who
+from usagedeck.deck import Deck
+from usagedeck.directory import keys
+from usagedeck.errors import NotAllowed, NotFound, NotSignedIn, TooBusy
+from usagedeck.settings import Settings
+from usagedeck.sql import Scope
+
+PASSWORD = "a good password"
+READ, FULL, WRITE = Permission.READ, Permission.FULL_READ, Permission.WRITE
+
+
+def add_user(house: House, name: str = "ana", role: Role = Role.MEMBER, *, full_read: bool = False) -> None:
+    house.do(
+        admin.AddUser(
+            workspace=house.workspace_id, id=name, email=f"{name}@acme.test", password=PASSWORD, role=role, full_read=full_read
+        )
+    )
+
+
+def sign_in(deck: Deck, email: str = "ana@acme.test", password: str = PASSWORD, address: str = "10.0.0.1") -> str:
+    return access.sign_in(deck, email, password, address=address, user_agent="firefox " * 100)
+
+
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secret", [None, ""])
+def test_without_a_key_nobody_is_asking(deck: Deck, secret: str | None) -> None:
+    with pytest.raises(NotSignedIn, match="send it as xi-api-key or Authorization: Bearer") as caught:
+        access.who_by_key(deck, secret)
+    assert caught.value.code == "needs_authorization"
+
+
+def test_unknown_revoked_and_misspelt_keys_get_one_answer(deck: Deck, house: House) -> None:
+    secret, _ = house.key_who(id="key_x")
+    house.do(admin.RevokeKey(workspace=house.workspace_id, id="key_x"))
+    wrong = [
+        secret,
+        house.api_key + "x",
+        house.api_key[:-1],
+        "nonsense",
+        "' OR 1=1 --",
+        keys.verifier(house.api_key),
+        "é",
+        "\0",
+        "x" * 10**5,
+    ]
+    said = set()
+    for one in wrong:
+        with pytest.raises(NotSignedIn) as caught:
+            access.who_by_key(deck, one)
+        said.add((caught.value.message, caught.value.code))
+    assert said == {("Invalid API key", "invalid_api_key")}
+
+
+def test_a_key_is_its_workspace_its_owner_and_its_permissions(deck: Deck, house: House) -> None:
+    _, who = house.key_who(id="key_x", user="ana", permissions=[READ])
+    assert who == Who(house.who.workspace, "ana", frozenset({READ}), None, "key_x")
+    assert house.who.permissions == frozenset(Permission)
+    other = build_house(deck, "other")
+    assert other.who.workspace.id != house.workspace_id
+
+
+# --- scopes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("user", "permissions", "view", "scope"),
+    [
+        # a key that belongs to nobody has no rows of its own, so it sees them all
+        (None, {READ}, None, Scope("ws")),
+        (None, {READ}, View.WORKSPACE, Scope("ws")),
+        (None, {READ}, View.ACCOUNT, Scope("ws")),
+        # a user's key sees the user's rows …
+        ("ana", {READ}, None, Scope("ws", "ana")),
+        ("ana", {READ}, View.ACCOUNT, Scope("ws", "ana")),
+        # … and everybody's with the permission
+        ("ana", {READ, FULL}, None, Scope("ws")),
+        ("ana", {READ, FULL}, View.WORKSPACE, Scope("ws")),
+        ("ana", {READ, FULL}, View.ACCOUNT, Scope("ws", "ana")),
+    ],
+)
+def test_scopes(house: House, user: str | None, permissions: set[Permission], view: View | None, scope: Scope) -> None:
+    who = Who(house.who.workspace, user, frozenset(permissions))
+    found = access.scope(who, view)
+    assert found == Scope(house.workspace_id, scope.user_id)
+
+
+@pytest.mark.parametrize(
+    ("user", "permissions", "view", "code"),
+    [
+        ("ana", {READ}, View.WORKSPACE, "insufficient_permissions"),
+        ("ana", {WRITE}, None, "missing_permissions"),
+        (None, {WRITE}, View.ACCOUNT, "missing_permissions"),
+        ("ana", {FULL}, View.WORKSPACE, "missing_permissions"),
+        ("ana", set(), None, "missing_permissions"),
+    ],
+)
+def test_what_may_not_be_read(house: House, user: str | None, permissions: set[Permission], view: View | None, code: str) -> None:
+    who = Who(house.who.workspace, user, frozenset(permissions))
+    with pytest.raises(NotAllowed) as caught:
+        access.scope(who, view)
+    assert caught.value.code == code
+    assert "analytics" in caught.value.message
+
+
+# --- sessions -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "full_read", "sees"),
+    [
+        (Role.OWNER, False, True),
+        (Role.ADMIN, False, True),
+        (Role.MEMBER, False, False),
+        (Role.MEMBER, True, True),
+        (Role.VIEWER, False, False),
+        (Role.VIEWER, True, True),
+    ],
+)
+def test_owners_and_admins_see_the_workspace(deck: Deck, house: House, role: Role, full_read: bool, sees: bool) -> None:
+    add_user(house, role=role, full_read=full_read)
+    who = access.who_by_session(deck, sign_in(deck))
+    assert (who.user_id, who.role, who.sees_workspace) == ("ana", role, sees)
+    assert WRITE not in who.permissions
+    assert access.scope(who, None) == Scope(house.workspace_id, None if sees else "ana")
+    assert access.scope(who, View.ACCOUNT) == Scope(house.workspace_id, "ana")
+
+
+def test_a_session_lasts_as_long_as_the_settings_say(deck: Deck, house: House, clock: StillClock, settings: Settings) -> None:
+    add_user(house)
+    token = sign_in(deck)
+    clock.now = NOON + settings.session_hours * 3_600_000 - 1
+    assert access.who_by_session(deck, token).user_id == "ana"
+    clock.now += 1
+    with pytest.raises(NotSignedIn, match="Sign in to see this page"):
+        access.who_by_session(deck, token)
+
+
+def test_signing_out_ends_the_session(deck: Deck, house: House) -> None:
+    add_user(house)
+    token, other = sign_in(deck), sign_in(deck)
+    access.sign_out(deck, token)
+    access.sign_out(deck, token)
+    with pytest.raises(NotSignedIn):
+        access.who_by_session(deck, token)
+    assert access.who_by_session(deck, other).user_id == "ana"
+
+
+@pytest.mark.parametrize("token", [None, "", "nonsense", "é"])
+def test_no_session_no_page(deck: Deck, token: str | None) -> None:
+    with pytest.raises(NotSignedIn) as caught:
+        access.who_by_session(deck, token)
+    assert caught.value.code == "not_signed_in"
+
+
+def test_a_key_is_no_session_and_a_session_no_key(deck: Deck, house: House) -> None:
+    add_user(house)
+    token = sign_in(deck)
+    with pytest.raises(NotSignedIn):
+        access.who_by_key(deck, token)
+    with pytest.raises(NotSignedIn):
+        access.who_by_session(deck, house.api_key)
+
+
+def test_people_in_several_workspaces_choose_and_others_are_not_told(deck: Deck, house: House, clock: StillClock) -> None:
+    add_user(house)
+    clock.now += 1
+    second, foreign = build_house(deck, "second"), build_house(deck, "foreign")
+    second.do(admin.AddUser(workspace=second.workspace_id, email="ana@acme.test", role=Role.ADMIN))
+    token = sign_in(deck)
+    assert access.who_by_session(deck, token).workspace.id == house.workspace_id
+    assert access.who_by_session(deck, token, second.workspace_id).role is Role.ADMIN
+    answers = set()
+    for workspace in (foreign.workspace_id, "no such workspace"):
+        with pytest.raises(NotFound) as caught:
+            access.who_by_session(deck, token, workspace)
+        answers.add((caught.value.message, caught.value.code))
+    assert len(answers) == 1
+
+
+# --- signing in ---------------------------------------------------------------------------------------------------
+
+
+def test_wrong_person_and_wrong_password_get_one_answer(deck: Deck, house: House) -> None:
+    add_user(house)
+    house.deck.directory.add_user("silent", email="silent@acme.test", name="", password=None)
+    said: set[tuple[str, str]] = set()
+    for email, password in (
+        ("ana@acme.test", "wrong"),
+        ("ana@acme.test", ""),
+        ("nobody@acme.test", PASSWORD),
+        ("silent@acme.test", ""),
+        ("", ""),
+        ("%", PASSWORD),
+        ("ana@acme.test" * 10_000, PASSWORD),
+    ):
+        with pytest.raises(NotSignedIn) as caught:
+            sign_in(deck, email, password, address=f"10.0.0.{len(said)}")
+        said.add((caught.value.message, caught.value.code))
+    assert said == {("E-mail or password is wrong.", "wrong_credentials")}
+
+
+def test_the_case_of_an_e_mail_does_not_matter(deck: Deck, house: House) -> None:
+    add_user(house)
+    assert sign_in(deck, "ANA@acme.TEST")
+
+
+def test_a_person_waits_at_one_address_and_nowhere_else(deck: Deck, house: House, clock: StillClock, settings: Settings) -> None:
+    add_user(house)
+    for _ in range(settings.sign_in_attempts):
+        with pytest.raises(NotSignedIn):
+            sign_in(deck, password="wrong", address="10.1.1.1")
+    with pytest.raises(TooBusy) as caught:
+        sign_in(deck, "Ana@acme.test", address="10.1.1.1")  # even with the right password
+    assert 0 < caught.value.retry_after <= 300
+    assert sign_in(deck, address="10.9.9.9")
+    clock.now += 300_000
+    assert sign_in(deck, address="10.1.1.1")
+
+
+def test_guesses_at_many_people_from_one_address_and_at_one_from_many_wait(
+    deck: Deck, house: House, clock: StillClock, settings: Settings
+) -> None:
+    add_user(house)
+    for number in range(5 * settings.sign_in_attempts):
+        with pytest.raises(NotSignedIn):
+            sign_in(deck, f"guess{number}@acme.test", address="10.1.1.1")
+    with pytest.raises(TooBusy):
+        sign_in(deck, address="10.1.1.1")
+    for number in range(10 * settings.sign_in_attempts):
+        with pytest.raises(NotSignedIn):
+            sign_in(deck, password="wrong", address=f"10.2.0.{number}")
+    with pytest.raises(TooBusy):
+        sign_in(deck, address="10.3.3.3")
+    clock.now += 300_000
+    assert sign_in(deck, address="10.3.3.3")
+
+
+def test_success_forgives_the_person_but_not_the_address(deck: Deck, house: House, settings: Settings) -> None:
+    """Else one's own account would be the way to guess others' passwords without end."""
+    add_user(house)
+    for _ in range(settings.sign_in_attempts - 1):
+        with pytest.raises(NotSignedIn):
+            sign_in(deck, password="wrong")
+    assert sign_in(deck)
+    for _ in range(settings.sign_in_attempts - 1):
+        with pytest.raises(NotSignedIn):
+            sign_in(deck, password="wrong")
+    assert sign_in(deck)
+    for number in range(3 * settings.sign_in_attempts + 2):
+        with pytest.raises(NotSignedIn):
+            sign_in(deck, f"guess{number}@acme.test", "guess")
+    with pytest.raises(TooBusy):
+        sign_in(deck, "ben@acme.test", "guess again")
