@@ -17,6 +17,7 @@ import pytest
 
 from usagedeck import cli
 from usagedeck.catalog import Subject
+from usagedeck.cli import demo as demo_module
 from usagedeck.cli import serving as serving_module
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
@@ -77,7 +78,8 @@ Here = Callable[..., tuple[int, str, str]]
 def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
     """A command in this process, which takes less time to start: its exit code and what it said."""
     monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setattr(serving_module, "set_up_logs", lambda: None)
+    for module in (serving_module, demo_module):
+        monkeypatch.setattr(module, "set_up_logs", lambda: None)
 
     def command(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["usagedeck", *words])
@@ -166,18 +168,25 @@ def test_for_people_it_says_what_to_do_next_and_an_interrupt_is_no_error(tmp_pat
 
 
 def test_an_option_that_is_none(tmp_path: Path, here: Here) -> None:
+    for options, sentence in (
+        (["--port", "99999"], "Setting port: Input should be less than or equal to 65535."),
+        (["--port", "abc"], "--port"),
+        (["--host", "999.1.1.1", "--port", "0"], "Cannot listen on 999.1.1.1:0"),
+        (["--fast"], "No such option"),
+    ):
+        code, out, err = here("serve", "--data-dir", str(tmp_path / "data"), *options)
+        assert (code, out) == (2, ""), options
+        assert sentence in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_busy_port_is_said_before_any_work(tmp_path: Path, here: Here, command: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        for options, sentence in (
-            (["--port", "99999"], "Setting port: Input should be less than or equal to 65535."),
-            (["--port", "abc"], "--port"),
-            (["--host", "999.1.1.1", "--port", "0"], "Cannot listen on 999.1.1.1:0"),
-            (["--port", port], f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port."),
-            (["--fast"], "No such option"),
-        ):
-            code, out, err = here("serve", "--data-dir", str(tmp_path / "data"), *options)
-            assert (code, out) == (2, ""), options
-            assert sentence in err
-            assert "Traceback" not in err
+        code, out, err = here(command, "--data-dir", str(tmp_path / "data"), "--port", port)
+    assert (code, out) == (2, "")
+    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port." in err
+    assert not (tmp_path / "data" / "store").exists()

@@ -17,7 +17,7 @@ from usagedeck.deck import open_deck
 from usagedeck.demo.companies import PLAIN_MEMBER
 from usagedeck.demo.setup import DAYS, Demo
 from usagedeck.demo.trickle import Trickle
-from usagedeck.web.server import serve
+from usagedeck.web.server import bind, serve
 
 Step = Callable[[str], Callable[[float], None]]
 """Begins a step with a title; gives what is to be told the part that is done."""
@@ -37,7 +37,7 @@ def demo_command(
     settings = settings_of(data_dir=data_dir, host=host, port=port)
     set_up_logs()
     signal.signal(signal.SIGTERM, _stop)
-    with open_deck(settings) as deck:
+    with bind(settings) as listener, open_deck(settings) as deck:
         demo = Demo(deck, days)
         with _steps() as step:
             demo.furnish(step("Three companies, their people and keys"))
@@ -70,7 +70,7 @@ def demo_command(
             say.print("\n".join(lines), soft_wrap=True)
 
         with Trickle(demo) if trickle else nullcontext():
-            serve(deck, ready)
+            serve(deck, listener, ready)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

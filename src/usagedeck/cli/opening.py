@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from backports.zstd import ZstdError, ZstdFile
-
 from usagedeck.errors import InvalidInput
 from usagedeck.readers.formats import HEAD, Format, plain_name, recognise
+from usagedeck.readers.zstd import ZstdError, ZstdFile
 
 STDIN = "-"
 _BUFFER = 2**20

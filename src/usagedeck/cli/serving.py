@@ -8,7 +8,7 @@ from rich.markup import escape
 from usagedeck import __version__
 from usagedeck.cli.common import AsJson, DataDir, print_json, say, set_up_logs, settings_of
 from usagedeck.deck import open_deck
-from usagedeck.web.server import serve
+from usagedeck.web.server import bind, serve
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8787")]
@@ -18,7 +18,7 @@ def serve_command(data_dir: DataDir = None, host: Host = None, port: Port = None
     """Start the server."""
     settings = settings_of(data_dir=data_dir, host=host, port=port)
     set_up_logs()
-    with open_deck(settings) as deck:
+    with bind(settings) as listener, open_deck(settings) as deck:
         empty = not deck.directory.workspaces()
 
         def ready(url: str) -> None:
@@ -32,4 +32,4 @@ def serve_command(data_dir: DataDir = None, host: Host = None, port: Port = None
                 say.print(f"  usagedeck workspace create acme --data-dir {folder}")
                 say.print(f"  usagedeck user add you@example.com -w <workspace id> --role owner --data-dir {folder}")
 
-        serve(deck, ready)
+        serve(deck, listener, ready)

@@ -5,12 +5,10 @@ a second start goes on where the first one ended. Being interrupted at any momen
 made again, and an event that is sent again is the same event.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 
 import msgspec
 
@@ -24,6 +22,7 @@ from usagedeck.demo.people import Company
 from usagedeck.demo.traffic import Traffic
 from usagedeck.directory import keys
 from usagedeck.errors import Conflict, StoreFailed, TooBusy
+from usagedeck.files import write_private
 from usagedeck.ingest import Receipt
 from usagedeck.times import DAY, HOUR, MINUTE
 
@@ -95,12 +94,12 @@ class Demo:
             born=(now // DAY - DAYS) * DAY,
             sent_to=now - self._longest,
         )
-        _write_private(self._file, notes)
+        write_private(self._file, _spell(notes))
         return notes
 
     def save(self) -> None:
         """Remember how far traffic has been sent."""
-        _write_private(self._file, self.notes)
+        write_private(self._file, _spell(self.notes))
         self._saved_to = self.notes.sent_to
 
     # --- companies
@@ -217,11 +216,5 @@ def _wait(futures: list[Future[Receipt]]) -> None:
             raise StoreFailed(f"The demo made an event that is refused: {rejected[0].message}")
 
 
-def _write_private(file: Path, notes: Notes) -> None:
-    """Replace the file in one step, so that it is whole at any moment."""
-    new = file.with_suffix(".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-        opened.write(msgspec.json.format(msgspec.json.encode(notes)) + b"\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    new.replace(file)
+def _spell(notes: Notes) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(notes)) + b"\n"

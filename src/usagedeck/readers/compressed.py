@@ -3,9 +3,8 @@
 import zlib
 from collections.abc import Callable
 
-from backports.zstd import ZstdDecompressor, ZstdError
-
 from usagedeck.errors import InvalidInput, TooLarge
+from usagedeck.readers.zstd import ZstdDecompressor, ZstdError
 
 ENCODINGS = ("identity", "gzip", "zstd")
 _STEP = 256 * 1024

@@ -1,6 +1,5 @@
 """Runs the application until it is told to stop, and says when it is ready."""
 
-import os
 import secrets
 import signal
 import socket
@@ -12,6 +11,8 @@ import uvicorn
 
 from usagedeck.deck import Deck
 from usagedeck.errors import Conflict
+from usagedeck.files import write_private
+from usagedeck.settings import Settings
 from usagedeck.web.app import create_app
 
 SERVER_FILE = "server.json"
@@ -25,10 +26,9 @@ class Running(msgspec.Struct):
     token: str
 
 
-def serve(deck: Deck, ready: Callable[[str], None]) -> None:
-    """Listen until SIGTERM or SIGINT; `ready` is called with the address once requests are answered."""
+def serve(deck: Deck, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    """Answer on `listener` until SIGTERM or SIGINT; `ready` is called with the address once requests are answered."""
     settings = deck.settings
-    listener = _listen(settings.host, settings.port)
     url = f"http://{_spell(settings.host)}:{listener.getsockname()[1]}"
     token = secrets.token_urlsafe(32)
     note = settings.data_dir / SERVER_FILE
@@ -45,7 +45,7 @@ def serve(deck: Deck, ready: Callable[[str], None]) -> None:
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            _write_private(note, msgspec.json.encode(Running(url, token)))
+            write_private(note, msgspec.json.encode(Running(url, token)))
             ready(url)
 
     # uvicorn raises the signal again when it has shut down; without a handler that would end the process before the
@@ -63,7 +63,12 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def bind(settings: Settings) -> socket.socket:
+    """Take the address before the work of a start begins, so that a busy port is said at once; nothing is answered yet.
+
+    Raises `Conflict` naming the port.
+    """
+    host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,9 +83,3 @@ def _listen(host: str, port: int) -> socket.socket:
 def _spell(host: str) -> str:
     shown = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host  # noqa: S104 - a comparison
     return f"[{shown}]" if ":" in shown else shown
-
-
-def _write_private(path: os.PathLike[str], content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
