@@ -1,0 +1,11 @@
+"""Questions become SQL here, and only here. Nothing runs: the result is a `Statement`.
+
+No SQL can be compiled without a `Scope`, and no value ever stands in the text: values are bound, names come from the
+catalogue. Calendars do not exist here either: buckets arrive as integers (see `windows`).
+"""
+
+from usagedeck.sql.log import compile_log
+from usagedeck.sql.statement import Bound, Scope, Statement
+from usagedeck.sql.usage import Series, compile, measures_of, rank  # noqa: A004 - the word of the field
+
+__all__ = ["Bound", "Scope", "Series", "Statement", "compile", "compile_log", "measures_of", "rank"]

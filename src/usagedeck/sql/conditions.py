@@ -1,0 +1,102 @@
+"""WHERE: which rows a selection is about, and of those the ones that the scope may see."""
+
+from decimal import ROUND_FLOOR, Decimal
+
+from usagedeck.catalog import ATTRIBUTE, DECIMALS, Dimension, Field, Subject, Type, fields
+from usagedeck.query import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Selection, Word
+from usagedeck.sql.statement import Binder, Scope
+from usagedeck.times import DAY
+
+MAX_DURATION = DAY
+"""A request that was active inside a window began at most this long before it (the limit of `duration_ms`)."""
+
+
+def expression(of: Dimension | Field, bind: Binder) -> str:
+    """SQL of a dimension or log column; the key of an attribute is a value, so it is bound."""
+    key = of.name.removeprefix(ATTRIBUTE)
+    return of.sql.replace("{key}", bind(key, "String")) if key != of.name else of.sql
+
+
+def _condition(one: Filter, bind: Binder) -> str:
+    sql = expression(one.dimension, bind)
+    if one.op in COMPARISONS:
+        return f"ifNull({sql} {_bound(one.op, one.values[0], bind)}, 0)"
+    if one.op in TEXTUAL:
+        places = [bind(v, "String") for v in one.values if isinstance(v, str)]
+        if one.dimension.overlapping:
+            return f"arrayExists(x -> {_holds('x', one.op, places)}, {sql})"
+        return _holds(sql, one.op, places)
+    match = _equals(one, sql, bind)
+    return f"NOT ({match})" if one.op in (Op.NEQ, Op.NOT_IN) else match
+
+
+def _holds(sql: str, op: Op, places: list[str]) -> str:
+    if op is Op.CONTAINS:
+        return " OR ".join(f"positionCaseInsensitiveUTF8({sql}, {place}) > 0" for place in places)
+    return " OR ".join(f"startsWith({sql}, {place})" for place in places)
+
+
+_SIGNS = {Op.LT: "<", Op.LE: "<=", Op.GT: ">", Op.GE: ">="}
+
+
+def _bound(op: Op, value: FilterValue, bind: Binder) -> str:
+    """Sign and bound of a comparison.
+
+    A bound with more decimals than a column can hold is cut down to the last one below it: of tenths, `< 0.15` is `<= 0.1`
+    and `>= 0.15` is `> 0.1`. So all of it is exact, and nothing is ever compared as a float.
+    """
+    if isinstance(value, Decimal):
+        cut = value.quantize(Decimal(1).scaleb(-DECIMALS), ROUND_FLOOR)
+        if cut != value:
+            op = Op.LE if op in (Op.LT, Op.LE) else Op.GT
+        return f"{_SIGNS[op]} {bind(cut, 'Decimal(38, 6)')}"
+    assert isinstance(value, int), value  # noqa: S101 - Filter.build lets nothing else through
+    return f"{_SIGNS[op]} {bind(value, 'Int64')}"
+
+
+def _fits(value: Decimal) -> bool:
+    return value == round(value, DECIMALS)
+
+
+def _equals(one: Filter, sql: str, bind: Binder) -> str:
+    """`cell is one of the values`, never NULL, so that its negation is exactly the rest."""
+    absent = None in one.values
+    kind = one.dimension.type
+    if kind is Type.LIST:
+        texts = [v for v in one.values if isinstance(v, str)]
+        found = [f"hasAny({sql}, {bind(texts, 'Array(String)')})"] if texts else []
+        return " OR ".join(found + ([f"empty({sql})"] if absent else [])) or "0"
+    if kind is Type.STRING:
+        texts = [v or "" for v in one.values if v is None or isinstance(v, str)]
+        return f"{sql} IN {bind(texts, 'Array(String)')}" if texts else "0"
+    numbers = [v for v in one.values if isinstance(v, Decimal) and _fits(v)]
+    whole = [int(v) for v in one.values if v is not None and not isinstance(v, str) and v == int(v)]
+    if kind is Type.DECIMAL:
+        found = [f"ifNull({sql} IN {bind(numbers, 'Array(Decimal(38, 6))')}, 0)"] if numbers else []
+    else:
+        found = [f"ifNull({sql} IN {bind(whole, 'Array(Int64)')}, 0)"] if whole else []
+    return " OR ".join(found + ([f"isNull({sql})"] if absent else [])) or "0"
+
+
+def _word(word: Word, subject: Subject, bind: Binder) -> str:
+    place = bind(word.text, "String")
+    tests = [f"positionCaseInsensitiveUTF8({f.sql}, {place}) > 0" for f in fields(subject) if f.searchable]
+    tests += [f"{name} IN {bind(list(ids), 'Array(String)')}" for name, ids in word.named if ids]
+    return " OR ".join(tests)
+
+
+def where(selection: Selection, scope: Scope, bind: Binder, *, active: bool = False) -> str:
+    """The rows of a selection that the scope may see: every question's WHERE is made here."""
+    window = selection.window
+    start, end = bind(window.start, "Int64"), bind(window.end, "Int64")
+    parts = [f"workspace_id = {bind(scope.workspace_id, 'String')}"]
+    if scope.user_id is not None:
+        parts.append(f"user_id = {bind(scope.user_id, 'String')}")
+    if active:
+        parts.append(f"time >= {start} - {MAX_DURATION} AND time < {end}")
+        parts.append(f"(time >= {start} OR time + ifNull(duration_ms, 0) > {start})")
+    else:
+        parts.append(f"time >= {start} AND time < {end}")
+    parts += [f"({_condition(one, bind)})" for one in selection.filters]
+    parts += [f"({_word(word, selection.subject, bind)})" for word in selection.search]
+    return " AND ".join(parts)

@@ -1,0 +1,40 @@
+"""What SQL is made of: a text, the values bound to it, and the scope without which none is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+Bound: TypeAlias = str | int | float | Decimal | Sequence[str] | Sequence[int] | Sequence[Decimal] | Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose rows may be read: a workspace's, or those of one of its users."""
+
+    workspace_id: str
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text, the values bound to it, and the names of the columns it returns.
+
+    Two equal statements have the same answer at the same moment: scope and values are inside.
+    """
+
+    text: str
+    values: Mapping[str, Bound]
+    columns: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Binder:
+    """Hands out places for values."""
+
+    values: dict[str, Bound] = field(default_factory=dict)
+
+    def __call__(self, value: Bound, type_: str) -> str:
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"{{{name}:{type_}}}"
