@@ -8,6 +8,7 @@ a breakdown is one entry here, and one line in the tests' oracle, which states t
 * A **Measure** is an aggregate over rows. Additive ones may be summed over buckets and series.
 * A **Metric** is what a person picks: a formula over measures.
 * A **Dimension** is what a metric can be split or filtered by. `attributes.<key>` needs no entry.
+* A **Rollup** is a cache of additive measures by some columns, which answers questions that name no others.
 
 SQL fragments below name columns and nothing else: no value ever stands in them. Nothing here knows the store's driver,
 HTTP or the page.
@@ -310,6 +311,19 @@ FIELDS: tuple[Field, ...] = (
 )
 
 
+_COLUMN = re.compile(r"[a-z_]+")
+_COLUMNS: Mapping[str, Field | None] = {
+    **{f.name: f for f in FIELDS if not f.stamped},
+    "workspace_id": None,
+    "version": None,
+}
+
+
+def columns_in(fragment: str) -> frozenset[str]:
+    """The stored columns that a SQL fragment of this file names."""
+    return frozenset(_COLUMN.findall(fragment)) & _COLUMNS.keys()
+
+
 # --- measures -----------------------------------------------------------------------------------------------------
 
 
@@ -332,6 +346,21 @@ class Measure:
     def additive(self) -> bool:
         """May be added up over buckets and series."""
         return self.function in ("sum", "count") and not self.activity
+
+    @property
+    def merge(self) -> str:
+        """The aggregate function that joins its values over parts of a bucket; empty when they cannot be joined."""
+        if self.function in ("sum", "count"):
+            return "sum"
+        return "max" if self.function == "maxIntersections" else ""
+
+    @property
+    def stored(self) -> str:
+        """The type of its value in the store: what the aggregate function makes of the columns it takes."""
+        if self.activity and self.function == "sum":
+            return "Int64"
+        taken = [found for name in columns_in(self.argument) if (found := _COLUMNS[name])]
+        return f"Decimal(38, {DECIMALS})" if any(f.type is Type.DECIMAL for f in taken) else "UInt64"
 
     @property
     def nothing(self) -> Value:
@@ -423,6 +452,12 @@ MEASURES: Mapping[str, Measure] = {
         _quantile("attempt_latency_p99", "0.99", "duration_ms", _SEND),
     )
 }
+
+
+ROWS: Mapping[Subject, Measure] = {
+    s: next(m for m in MEASURES.values() if m.of is s and m.function == "count" and not m.when) for s in Subject
+}
+"""The measure that counts every row of a subject."""
 
 
 # --- formulas and metrics -----------------------------------------------------------------------------------------
@@ -801,6 +836,11 @@ class Dimension:
     def sql(self) -> str:
         return self.expr or self.name
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The stored columns it is made of."""
+        return columns_in(self.sql)
+
 
 def _field(name: str, **more: Any) -> Dimension:
     """The dimension that is a field: title, help, type and subject are the field's."""
@@ -968,6 +1008,61 @@ def attribute(key: str) -> Dimension:
     )
 
 
+# --- rollups ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollup:
+    """A cache of measures by some columns: what it holds is recomputed from the events, never counted up.
+
+    It answers a question that names no other column. Which ones exist was decided by measurement, see
+    `docs/decisions/0008-rollups.md`.
+    """
+
+    name: str
+    help: str
+    columns: tuple[str, ...]
+    """Stored columns besides the workspace, those with the fewest values first."""
+    of: Subject = Subject.REQUESTS
+    activity: bool = False
+    """Holds what was active in every minute, instead of sums by the time of the beginning."""
+
+    @property
+    def table(self) -> str:
+        return f"rollup_{self.name}"
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """All measures of its subject that can be joined over parts of a bucket."""
+        return tuple(m for m in MEASURES.values() if m.of is self.of and m.merge and m.activity == self.activity)
+
+
+ROLLUPS: Mapping[str, Rollup] = {
+    r.name: r
+    for r in (
+        Rollup(
+            name="calls",
+            help="What was called and what became of it.",
+            columns=("method", "product_type", "model", "status", "request_source", "region", "route"),
+        ),
+        Rollup(name="voices", help="Voices in use.", columns=("product_type", "model", "voice_id")),
+        Rollup(
+            name="keys",
+            help="Who called what.",
+            columns=("method", "product_type", "model", "status", "route", "user_id", "api_key_id"),
+        ),
+        Rollup(
+            name="sendings",
+            help="Webhook deliveries by endpoint.",
+            columns=("webhook_id", "event_type", "status", "attempt", "url"),
+            of=Subject.DELIVERIES,
+        ),
+        Rollup(name="activity", help="Requests active at once, by the minute.", columns=(), activity=True),
+    )
+}
+"""In the order in which they are tried: the first that holds all that a question needs answers it."""
+
+
 # --- look-ups -----------------------------------------------------------------------------------------------------
 
 
@@ -1041,6 +1136,7 @@ def _check() -> None:
         *_twice("log column", (f.wire for f in FIELDS)),
         *_twice("metric spelling", (m.wire for m in METRICS.values())),
         *_twice("group_by spelling", (d.group_by for d in DIMENSIONS.values())),
+        *_twice("rollup", (r.name for r in ROLLUPS.values())),
         *_twice("breakdown spelling", (b for d in DIMENSIONS.values() for b in d.breakdown)),
         *(problem for m in METRICS.values() for problem in _metric_problems(m)),
     ]
@@ -1048,6 +1144,9 @@ def _check() -> None:
     problems += [f"{e.name} is no name" for e in entries if not re.fullmatch(r"[a-z][a-z0-9_]*", e.name)]
     problems += [f"{e.name} has no help, or it is no sentence" for e in entries if not e.help.endswith(".")]
     columns = {s: {f.name for f in fields(s)} | {"workspace_id"} for s in Subject}
+    problems += [
+        f"rollup {r.name} has columns that {r.of} have not" for r in ROLLUPS.values() if not columns[r.of].issuperset(r.columns)
+    ]
     problems += [
         f"dimension {d.name} has neither a column nor an expression"
         for d in DIMENSIONS.values()

@@ -16,6 +16,7 @@ from usagedeck.events import EventReader, version
 from usagedeck.settings import Settings
 from usagedeck.store.clickhouse import Store
 from usagedeck.store.merging import Merger
+from usagedeck.store.rollup import Sealer, Seals
 from usagedeck.store.writer import Writer
 
 Clock = Callable[[], int]
@@ -98,6 +99,8 @@ class Deck:
     store: Store
     directory: Directory
     writer: Writer
+    seals: Seals
+    sealer: Sealer
     reader: EventReader
     throttle: Throttle
     clock: Clock = field(default=system_clock)
@@ -115,21 +118,34 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         stack.callback(directory.close)
         store = Store(settings)
         stack.callback(store.close)
+        seals = Seals(store)
         arrivals = Arrivals(clock, store.latest_arrival())
         writer = Writer(
             store,
             arrivals.stamp,
+            seals.unseal,
             queue_bytes=settings.queue_bytes,
             min_free_bytes=settings.min_free_bytes,
             folder=Path(urlsplit(settings.store_url).path),
         )
         stack.callback(writer.close)
         stack.callback(Merger(store, clock).close)
+        sealer = Sealer(
+            store,
+            seals,
+            writer.between,
+            lambda: {w.id: w.time_zone for w in directory.workspaces()},
+            clock,
+            longest_question=settings.export_seconds * 1000,
+        )
+        stack.callback(sealer.close)
         yield Deck(
             settings=settings,
             store=store,
             directory=directory,
             writer=writer,
+            seals=seals,
+            sealer=sealer,
             reader=EventReader(settings),
             throttle=Throttle(clock),
             clock=clock,

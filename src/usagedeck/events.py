@@ -7,7 +7,7 @@ mend; it never raises for bad input and knows nothing of neighbours, workspaces'
 import ipaddress
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
 from usagedeck.errors import InvalidInput, did_you_mean
+from usagedeck.seals import QUARTER
 from usagedeck.settings import Settings
 from usagedeck.times import EARLIEST, SECOND, iso, parse_instant
 
@@ -307,6 +308,23 @@ def _fill_request(event: Event, stamp: Stamp) -> None:
     if event.path:
         event.path = event.path.partition("?")[0]
         event.route = event.route or route_of(event.path)
+
+
+class _Extent(msgspec.Struct):
+    time: int
+    duration_ms: int | None = None
+
+
+_extent = msgspec.json.Decoder(_Extent)
+
+
+def quarters_of(lines: Iterable[bytes]) -> set[int]:
+    """The quarter-hours (their first instants) in which rows begin or are active."""
+    met: set[int] = set()
+    for line in lines:
+        at = _extent.decode(line)
+        met.update(range(at.time - at.time % QUARTER, at.time + max(at.duration_ms or 0, 1), QUARTER))
+    return met
 
 
 def new_id(now: int) -> str:

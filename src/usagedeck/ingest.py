@@ -4,11 +4,12 @@ of each. An event that was sent before counts once, whenever and however often i
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import chain
 
 from usagedeck.access import Permission, Who, require
 from usagedeck.catalog import Subject
 from usagedeck.deck import Deck
-from usagedeck.events import Rejection, Stamp
+from usagedeck.events import Rejection, Stamp, quarters_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +55,5 @@ def take(deck: Deck, who: Who, events: Sequence[bytes]) -> Future[Receipt]:
         else:
             receipt.set_result(answer)
 
-    deck.writer.submit(rows).add_done_callback(finish)
+    deck.writer.submit(rows, {workspace.id: quarters_of(chain(*rows.values()))}).add_done_callback(finish)
     return receipt

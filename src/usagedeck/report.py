@@ -29,6 +29,8 @@ class Answer:
 
     table: Table
     complete_through: int
+    route: str
+    """From where it was read, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     fresh = deck.clock()
     query = replace(query, selection=_named(deck, query.selection, scope))
     top, others = _top(deck, query, scope)
-    statement = sql.compile(query, scope, top=top, now=now)
+    route = sql.plan(query, scope, deck.seals.ledger, now=now)
+    statement = sql.compile(query, scope, route=route, top=top, now=now)
     rows = deck.store.stream(statement) if stream else _capped(deck.store.run(statement), query)
     points = _points(query, rows)
     if query.cumulative:
@@ -64,7 +67,8 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     elif not query.dimensions:
         points = _dense(query, points)
     names = [_names(deck, by, scope) for by in query.dimensions]
-    return Answer(Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, others, now)), fresh)
+    table = Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, others, now))
+    return Answer(table, fresh, route.reason)
 
 
 @dataclass(slots=True)
@@ -81,7 +85,8 @@ def _top(deck: Deck, query: Query, scope: Scope) -> tuple[list[Series] | None, i
     """The series to keep, and how many others there are."""
     if query.top is None:
         return None, 0
-    ranked = deck.store.run(sql.rank(query, scope, query.top))
+    route = sql.plan_rank(query, scope, deck.seals.ledger)
+    ranked = deck.store.run(sql.rank(query, scope, query.top, route=route))
     width = len(query.dimensions)
     total = ranked[0][-1] if ranked else 0
     return [tuple(str(cell) for cell in row[:width]) for row in ranked], total - len(ranked)
@@ -245,7 +250,8 @@ def values(
     names = _names(deck, by, scope)
     text = search.lower()
     like = Word(search, ((by.name, tuple(i for i, n in names.items() if text in n.lower())),)) if search else None
-    found = deck.store.run(sql.rank(query, scope, min(limit, MAX_VALUES), like=like))
+    route = sql.plan_rank(query, scope, deck.seals.ledger)
+    found = deck.store.run(sql.rank(query, scope, min(limit, MAX_VALUES), route=route, like=like))
     rows: list[list[Cell]] = []
     for row in found:
         cell = None if row[0] == "" else str(row[0])
@@ -255,7 +261,7 @@ def values(
         Column("label", Type.STRING, f"{by.title} (name)"),
         Column("rows", Type.INT, counted.title, counted.unit),
     )
-    return Answer(Table(columns, rows), fresh)
+    return Answer(Table(columns, rows), fresh, route.reason)
 
 
 # --- single rows --------------------------------------------------------------------------------------------------

@@ -155,10 +155,10 @@ def test_a_busy_writer_is_waited_for(deck: Deck, clock: StillClock, monkeypatch:
     submit = deck.writer.submit
     refusals = iter([True, True, False, True])
 
-    def sometimes(rows: Any) -> Any:
+    def sometimes(rows: Any, quarters: Any) -> Any:
         if next(refusals, False):
             raise TooBusy("Too many events are waiting to be written.", retry_after=1)
-        return submit(rows)
+        return submit(rows, quarters)
 
     monkeypatch.setattr(deck.writer, "submit", sometimes)
     demo.catch_up()

@@ -37,7 +37,7 @@ class FakeStore:
         self.open.clear()
         while self.begun.acquire(blocking=False):
             pass
-        writer.submit({REQUESTS: [b"first"]})
+        writer.submit({REQUESTS: [b"first"]}, {})
         assert self.begun.acquire(timeout=30)
 
 
@@ -48,7 +48,7 @@ def store() -> FakeStore:
 
 @pytest.fixture
 def writer(store: FakeStore) -> Iterator[Writer]:
-    opened = Writer(store, list, queue_bytes=1000, min_free_bytes=0, folder=None)
+    opened = Writer(store, list, lambda quarters: None, queue_bytes=1000, min_free_bytes=0, folder=None)
     yield opened
     store.open.set()
     opened.close()
@@ -56,7 +56,7 @@ def writer(store: FakeStore) -> Iterator[Writer]:
 
 def test_what_waits_goes_into_one_commit(store: FakeStore, writer: Writer) -> None:
     store.hold(writer)
-    waiting = [writer.submit({REQUESTS: [f"{n}".encode(), b"x"]}) for n in range(5)]
+    waiting = [writer.submit({REQUESTS: [f"{n}".encode(), b"x"]}, {}) for n in range(5)]
     assert not any(future.done() for future in waiting), "nothing is acknowledged before it is written"
     store.open.set()
     assert not wait(waiting, timeout=30).not_done
@@ -67,15 +67,15 @@ def test_what_waits_goes_into_one_commit(store: FakeStore, writer: Writer) -> No
 
 
 def test_both_kinds_go_to_their_tables(store: FakeStore, writer: Writer) -> None:
-    writer.submit({REQUESTS: [b"r"], DELIVERIES: [b"d1", b"d2"]}).result(30)
-    writer.submit({REQUESTS: [], DELIVERIES: [b"d3"]}).result(30)
+    writer.submit({REQUESTS: [b"r"], DELIVERIES: [b"d1", b"d2"]}, {}).result(30)
+    writer.submit({REQUESTS: [], DELIVERIES: [b"d3"]}, {}).result(30)
     assert store.inserts == [(REQUESTS, [b"r"]), (DELIVERIES, [b"d1", b"d2"]), (DELIVERIES, [b"d3"])]
 
 
 def test_one_bad_batch_does_not_sink_its_neighbours(store: FakeStore, writer: Writer) -> None:
     store.hold(writer)
     lines = [b"a", b"bad", b"b", b"bad too", b"c"]
-    futures = [writer.submit({REQUESTS: [line]}) for line in lines]
+    futures = [writer.submit({REQUESTS: [line]}, {}) for line in lines]
     store.open.set()
     assert not wait(futures, timeout=30).not_done
     for line, future in zip(lines, futures, strict=True):
@@ -84,56 +84,56 @@ def test_one_bad_batch_does_not_sink_its_neighbours(store: FakeStore, writer: Wr
         else:
             assert future.exception() is None
     assert [lines for _, lines in store.inserts] == [[b"first"], [b"a"], [b"b"], [b"c"]]
-    writer.submit({REQUESTS: [b"next"]}).result(30)
+    writer.submit({REQUESTS: [b"next"]}, {}).result(30)
 
 
 @pytest.mark.parametrize("error", [StorageFull("full"), StoreFailed("failed"), RuntimeError("nobody expected this")])
 def test_whatever_fails_the_sender_hears_of_it_and_the_writer_goes_on(store: FakeStore, writer: Writer, error: Exception) -> None:
     store.error = error
-    assert writer.submit({REQUESTS: [b"bad"]}).exception(30) is error
-    writer.submit({REQUESTS: [b"good"]}).result(30)
+    assert writer.submit({REQUESTS: [b"bad"]}, {}).exception(30) is error
+    writer.submit({REQUESTS: [b"good"]}, {}).result(30)
 
 
 def test_a_queue_that_is_full_asks_to_wait_and_takes_again_later(store: FakeStore, writer: Writer) -> None:
     store.hold(writer)
-    held = [writer.submit({REQUESTS: [b"x" * 489]}), writer.submit({REQUESTS: [b"y" * 489]})]
+    held = [writer.submit({REQUESTS: [b"x" * 489]}, {}), writer.submit({REQUESTS: [b"y" * 489]}, {})]
     with pytest.raises(TooBusy) as caught:
-        writer.submit({REQUESTS: [b"z" * 20]})
+        writer.submit({REQUESTS: [b"z" * 20]}, {})
     assert caught.value.retry_after >= 1
     store.open.set()
     assert not wait(held, timeout=30).not_done
-    writer.submit({REQUESTS: [b"z" * 20]}).result(30)
+    writer.submit({REQUESTS: [b"z" * 20]}, {}).result(30)
     assert len(store.inserts[-1][1][0]) == 20
 
 
 def test_a_batch_larger_than_the_queue_is_taken_when_nothing_waits(store: FakeStore, writer: Writer) -> None:
-    writer.submit({REQUESTS: [b"x" * 5000]}).result(30)
+    writer.submit({REQUESTS: [b"x" * 5000]}, {}).result(30)
     assert len(store.inserts[0][1][0]) == 5000
 
 
 def test_a_commit_has_a_size(store: FakeStore, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "MAX_COMMIT_BYTES", 100)
     store.hold(writer)
-    waiting = [writer.submit({REQUESTS: [bytes([65 + n]) * 59]}) for n in range(5)]
+    waiting = [writer.submit({REQUESTS: [bytes([65 + n]) * 59]}, {}) for n in range(5)]
     store.open.set()
     assert not wait(waiting, timeout=30).not_done
     assert [len(lines) for _, lines in store.inserts] == [1, 2, 2, 1]
 
 
 def test_below_the_floor_of_free_space_events_are_refused(store: FakeStore, tmp_path: Path) -> None:
-    full = Writer(store, list, queue_bytes=1000, min_free_bytes=2**80, folder=tmp_path)
+    full = Writer(store, list, lambda quarters: None, queue_bytes=1000, min_free_bytes=2**80, folder=tmp_path)
     with pytest.raises(StorageFull, match=r"the floor is [\d,]+ \(min_free_bytes\).*Reading goes on"):
-        full.submit({REQUESTS: [b"x"]})
+        full.submit({REQUESTS: [b"x"]}, {})
     full.close()
     assert store.inserts == []
-    roomy = Writer(store, list, queue_bytes=1000, min_free_bytes=1, folder=tmp_path)
-    roomy.submit({REQUESTS: [b"x"]}).result(30)
+    roomy = Writer(store, list, lambda quarters: None, queue_bytes=1000, min_free_bytes=1, folder=tmp_path)
+    roomy.submit({REQUESTS: [b"x"]}, {}).result(30)
     roomy.close()
 
 
 def test_closing_writes_what_waits_and_takes_no_more(store: FakeStore, writer: Writer) -> None:
     store.hold(writer)
-    waiting = [writer.submit({REQUESTS: [b"w"]}) for _ in range(3)]
+    waiting = [writer.submit({REQUESTS: [b"w"]}, {}) for _ in range(3)]
     closing = threading.Thread(target=writer.close)
     closing.start()
     store.open.set()
@@ -142,13 +142,13 @@ def test_closing_writes_what_waits_and_takes_no_more(store: FakeStore, writer: W
     assert all(future.done() and future.exception() is None for future in waiting)
     assert sum(len(lines) for _, lines in store.inserts) == 4
     with pytest.raises(TooBusy, match="stopping"):
-        writer.submit({REQUESTS: [b"late"]})
+        writer.submit({REQUESTS: [b"late"]}, {})
     writer.close()
 
 
 def test_a_sender_who_goes_away_takes_nothing_along(store: FakeStore, writer: Writer) -> None:
     store.hold(writer)
-    future = writer.submit({REQUESTS: [b"gone"]})
+    future = writer.submit({REQUESTS: [b"gone"]}, {})
     assert not future.cancel()
     store.open.set()
     future.result(30)
@@ -163,9 +163,13 @@ def test_rows_are_stamped_in_the_order_in_which_they_are_written(store: FakeStor
         stamped.extend(lines)
         return [b"%d:%b" % (len(stamped) - len(lines) + i, line) for i, line in enumerate(lines)]
 
-    writer = Writer(store, stamp, queue_bytes=1000, min_free_bytes=0, folder=None)
+    writer = Writer(store, stamp, lambda quarters: None, queue_bytes=1000, min_free_bytes=0, folder=None)
     store.hold(writer)
-    waiting = [writer.submit({REQUESTS: [b"a"]}), writer.submit({REQUESTS: [b"bad"]}), writer.submit({REQUESTS: [b"c"]})]
+    waiting = [
+        writer.submit({REQUESTS: [b"a"]}, {}),
+        writer.submit({REQUESTS: [b"bad"]}, {}),
+        writer.submit({REQUESTS: [b"c"]}, {}),
+    ]
     assert stamped == [b"first"], "what waits has no stamp yet"
     store.open.set()
     wait(waiting, timeout=30)

@@ -5,7 +5,23 @@ catalogue. Calendars do not exist here either: buckets arrive as integers (see `
 """
 
 from usagedeck.sql.log import compile_log
+from usagedeck.sql.plan import Plan, measures_of, plan, plan_rank
+from usagedeck.sql.sealing import fill
+from usagedeck.sql.split import Series
 from usagedeck.sql.statement import Bound, Scope, Statement
-from usagedeck.sql.usage import Series, compile, measures_of, rank  # noqa: A004 - the word of the field
+from usagedeck.sql.usage import compile, rank  # noqa: A004 - the word of the field
 
-__all__ = ["Bound", "Scope", "Series", "Statement", "compile", "compile_log", "measures_of", "rank"]
+__all__ = [
+    "Bound",
+    "Plan",
+    "Scope",
+    "Series",
+    "Statement",
+    "compile",
+    "compile_log",
+    "fill",
+    "measures_of",
+    "plan",
+    "plan_rank",
+    "rank",
+]

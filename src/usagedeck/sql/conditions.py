@@ -1,9 +1,11 @@
 """WHERE: which rows a selection is about, and of those the ones that the scope may see."""
 
+from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from usagedeck.catalog import ATTRIBUTE, DECIMALS, Dimension, Field, Subject, Type, fields
 from usagedeck.query import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Selection, Word
+from usagedeck.seals import QUARTER, Slice, Stretch
 from usagedeck.sql.statement import Binder, Scope
 from usagedeck.times import DAY
 
@@ -17,7 +19,7 @@ def expression(of: Dimension | Field, bind: Binder) -> str:
     return of.sql.replace("{key}", bind(key, "String")) if key != of.name else of.sql
 
 
-def _condition(one: Filter, bind: Binder) -> str:
+def condition(one: Filter, bind: Binder) -> str:
     sql = expression(one.dimension, bind)
     if one.op in COMPARISONS:
         return f"ifNull({sql} {_bound(one.op, one.values[0], bind)}, 0)"
@@ -85,18 +87,50 @@ def _word(word: Word, subject: Subject, bind: Binder) -> str:
     return " OR ".join(tests)
 
 
-def where(selection: Selection, scope: Scope, bind: Binder, *, active: bool = False) -> str:
-    """The rows of a selection that the scope may see: every question's WHERE is made here."""
+def where(
+    selection: Selection, scope: Scope, bind: Binder, *, stretches: Sequence[Stretch] | None = None, active: bool = False
+) -> str:
+    """The events of a selection that the scope may see: every question's WHERE is made here, or in `sealed`.
+
+    Those that began in one of the stretches (the window, when absent), or that were `active` in one.
+    """
     window = selection.window
-    start, end = bind(window.start, "Int64"), bind(window.end, "Int64")
-    parts = [f"workspace_id = {bind(scope.workspace_id, 'String')}"]
-    if scope.user_id is not None:
-        parts.append(f"user_id = {bind(scope.user_id, 'String')}")
-    if active:
-        parts.append(f"time >= {start} - {MAX_DURATION} AND time < {end}")
-        parts.append(f"(time >= {start} OR time + ifNull(duration_ms, 0) > {start})")
-    else:
-        parts.append(f"time >= {start} AND time < {end}")
-    parts += [f"({_condition(one, bind)})" for one in selection.filters]
+    parts = _whose(scope, bind)
+    parts.append(_within(((window.start, window.end),) if stretches is None else stretches, bind, active=active))
+    parts += [f"({condition(one, bind)})" for one in selection.filters]
     parts += [f"({_word(word, selection.subject, bind)})" for word in selection.search]
     return " AND ".join(parts)
+
+
+def sealed(selection: Selection, scope: Scope, one: Slice, bind: Binder) -> str:
+    """The rows of a rollup that answer for a selection in the stretches of a slice."""
+    parts = _whose(scope, bind)
+    parts += [f"zone = {bind(one.cut.zone, 'String')}", _within(one.stretches, bind)]
+    parts.append(f"seal IN {bind(one.numbers, 'Array(UInt64)')}")
+    if one.shadowed:
+        cell = "time" if one.cut.zone else f"time - time % {QUARTER}"
+        parts.append(f"(seal, {cell}) NOT IN (SELECT arrayJoin({bind(one.shadowed, 'Array(Tuple(UInt64, Int64))')}))")
+    parts += [f"({condition(filtered, bind)})" for filtered in selection.filters]
+    return " AND ".join(parts)
+
+
+def _whose(scope: Scope, bind: Binder) -> list[str]:
+    own = [f"user_id = {bind(scope.user_id, 'String')}"] if scope.user_id is not None else []
+    return [f"workspace_id = {bind(scope.workspace_id, 'String')}", *own]
+
+
+def _within(stretches: Sequence[Stretch], bind: Binder, *, active: bool = False) -> str:
+    """A test of time. The hull goes first, since it alone decides which parts of the table are read."""
+    tests = []
+    for low, high in stretches:
+        start, end = bind(low, "Int64"), bind(high, "Int64")
+        if active:
+            begun = f"time >= {start} - {MAX_DURATION} AND time < {end}"
+            tests.append(f"{begun} AND (time >= {start} OR time + ifNull(duration_ms, 0) > {start})")
+        else:
+            tests.append(f"time >= {start} AND time < {end}")
+    if len(tests) == 1:
+        return tests[0]
+    low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
+    start, end = bind(low - MAX_DURATION if active else low, "Int64"), bind(high, "Int64")
+    return f"time >= {start} AND time < {end} AND ({' OR '.join(f'({test})' for test in tests)})"

@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
-Bound: TypeAlias = str | int | float | Decimal | Sequence[str] | Sequence[int] | Sequence[Decimal] | Sequence[tuple[str, ...]]
+Bound: TypeAlias = (
+    str
+    | int
+    | float
+    | Decimal
+    | Sequence[str]
+    | Sequence[int]
+    | Sequence[Decimal]
+    | Sequence[tuple[str, ...]]
+    | Sequence[tuple[int, int]]
+    | Sequence[tuple[str, int]]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +47,5 @@ class Binder:
 
     def __call__(self, value: Bound, type_: str) -> str:
         name = f"p{len(self.values)}"
-        self.values[name] = value
+        self.values[name] = list(value) if isinstance(value, tuple) else value  # the driver spells a tuple as one
         return f"{{{name}:{type_}}}"

@@ -39,6 +39,12 @@ _WRITE_SETTINGS = {
 }
 """An insert returns when its rows are on disk, and repeats are told apart by identity, never by block."""
 
+_BACKGROUND_SETTINGS = {
+    "max_threads": "1",
+    "do_not_merge_across_partitions_select_final": "1",
+    "max_bytes_before_external_group_by": "300000000",
+}
+
 _READ_SETTINGS = {
     "readonly": "2",
     "do_not_merge_across_partitions_select_final": "1",
@@ -91,6 +97,8 @@ class Store:
         self._closed = False
         self._writer = self._open(_WRITE_SETTINGS)
         self._write_lock = threading.Lock()
+        self._background: Client | None = None
+        self._background_lock = threading.Lock()
         self._migrate()
 
     # --- handles
@@ -181,7 +189,38 @@ class Store:
                 self._writer = self._open(_WRITE_SETTINGS)
                 raise explain(error) from error
 
-    # --- merging: called by the merger's thread
+    def record(self, statement: Statement) -> None:
+        """A small durable write on the writer's handle."""
+        with self._write_lock:
+            try:
+                self._writer.command(statement.text, parameters=dict(statement.values))
+            except Exception as error:
+                self._writer.close()
+                self._writer = self._open(_WRITE_SETTINGS)
+                raise explain(error) from error
+
+    # --- work in the background, on handles of its own
+
+    def execute(self, statement: Statement) -> None:
+        """A statement without an answer; it takes one core and little memory, so that questions hardly notice."""
+        with self._background_lock:
+            if self._background is None:
+                limits = {"max_memory_usage": str(self._settings.query_memory)}
+                self._background = self._open({**_WRITE_SETTINGS, **_BACKGROUND_SETTINGS, **limits})
+            try:
+                self._background.command(statement.text, parameters=dict(statement.values))
+            except Exception as error:
+                self._background.close()
+                self._background = None
+                raise explain(error) from error
+
+    def weeks(self, subject: Subject) -> list[int]:
+        """The first instants of the UTC weeks that hold events."""
+        text = (
+            "SELECT DISTINCT toUnixTimestamp(toDateTime(toDate(partition), 'UTC')) FROM system.parts "
+            "WHERE active AND database = currentDatabase() AND table = {table:String}"
+        )
+        return [_whole(start) * 1000 for (start,) in self.run(Statement(text, {"table": subject.value}, ("start",)))]
 
     def unmerged(self, before: int) -> list[tuple[str, str]]:
         """(table, partition) of weeks begun before that instant that have several parts."""
@@ -220,6 +259,8 @@ class Store:
         while not self._idle.empty():
             self._idle.get_nowait().close()
         self._writer.close()
+        if self._background is not None:
+            self._background.close()
 
     # --- shape
 
@@ -233,6 +274,8 @@ class Store:
                 f"The store was written by a newer release (schema {revision}; this one knows {schema.REVISION}); upgrade.",
                 field="store",
             )
+        for text in schema.CREATE_SEALS:
+            command(text)
         for subject in Subject:
             command(schema.create_table(subject))
             rows = self._writer.query(

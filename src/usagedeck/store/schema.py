@@ -10,7 +10,7 @@ Times are integers, epoch milliseconds UTC: the engine is never asked about zone
 
 from collections.abc import Sequence
 
-from usagedeck.catalog import DECIMALS, Field, Subject, Type, fields
+from usagedeck.catalog import DECIMALS, Field, Rollup, Subject, Type, fields
 
 REVISION = 1
 """Raised with every change that the difference of columns does not express."""
@@ -68,10 +68,51 @@ def create_table(subject: Subject) -> str:
     )
 
 
+def create_rollup(rollup: Rollup) -> str:
+    """DDL of a rollup's table: what its columns and measures are over each quarter-hour (`zone` empty) or each day of a zone."""
+    kinds = columns(rollup.of)
+    listed = [
+        "seal UInt64",
+        "workspace_id LowCardinality(String)",
+        "zone LowCardinality(String)",
+        "time Int64 CODEC(Delta, ZSTD(1))",
+        *(f"{name} {kinds[name]}" for name in rollup.columns),
+        *(f"{m.name} {m.stored} CODEC(ZSTD(1))" for m in rollup.measures),
+    ]
+    sorted_by = ["workspace_id", "zone", "time", *(name for name in rollup.columns if "Nullable" not in kinds[name])]
+    return (
+        f"CREATE TABLE IF NOT EXISTS {rollup.table} ({', '.join(listed)}) "
+        "ENGINE = MergeTree "
+        "PARTITION BY toStartOfMonth(toDateTime(intDiv(time, 1000), 'UTC')) "
+        f"ORDER BY ({', '.join(sorted_by)}) "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    )
+
+
 CREATE_ABOUT = (
     "CREATE TABLE IF NOT EXISTS about (key String, value String, at UInt64) ENGINE = ReplacingMergeTree(at) ORDER BY key"
 )
 """What the store knows of itself: the revision of its schema."""
+
+
+CREATE_SEALS = (
+    (
+        "CREATE TABLE IF NOT EXISTS seals (number UInt64, rollup String, zone String, workspace_id String, "
+        "start Int64, end Int64, as_of UInt64) ENGINE = MergeTree ORDER BY number "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS touches (workspace_id String, quarter Int64, moment UInt64) "
+        "ENGINE = ReplacingMergeTree(moment) ORDER BY (workspace_id, quarter) "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS placed (workspace_id String, zone String, moment UInt64) "
+        "ENGINE = ReplacingMergeTree(moment) ORDER BY workspace_id "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    ),
+)
+"""What is sealed, what was touched since, and since when a workspace has its zone (see `seals`)."""
 
 
 def add_missing(subject: Subject, present: Sequence[tuple[str, str]]) -> list[str]:

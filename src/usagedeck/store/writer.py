@@ -9,14 +9,16 @@ same event.
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from usagedeck.catalog import Subject
 from usagedeck.errors import StorageFull, TooBusy
+
+T = TypeVar("T")
 
 MAX_COMMIT_BYTES = 16 * 2**20
 
@@ -30,36 +32,63 @@ class Inserts(Protocol):
 Stamp: TypeAlias = Callable[[Sequence[bytes]], Sequence[bytes]]
 """Gives rows their place in the order of arrival, just before they are written."""
 
+Quarters: TypeAlias = Mapping[str, Collection[int]]
+"""Per workspace the quarter-hours (their first instants) in which its rows begin or are active."""
+
+Unseal: TypeAlias = Callable[[Quarters], None]
+"""Told of quarter-hours before rows are written into them."""
+
 
 @dataclass(slots=True)
 class _Job:
     rows: Mapping[Subject, Sequence[bytes]]
+    quarters: Quarters
     size: int
     done: Future[None] = field(default_factory=Future)
+
+
+class _Errand(Generic[T]):
+    """Something to be done between two commits."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.done: Future[T] = Future()
+        self._work = work
+
+    def run(self) -> None:
+        try:
+            self.done.set_result(self._work())
+        except Exception as error:  # noqa: BLE001 - the rim of this thread: whoever waits gets the error
+            self.done.set_exception(error)
+
+
+_NOTHING: _Errand[None] = _Errand(lambda: None)
 
 
 class Writer:
     """Takes rows from any thread and makes them durable in order of arrival."""
 
-    def __init__(self, store: Inserts, stamp: Stamp, *, queue_bytes: int, min_free_bytes: int, folder: Path | None) -> None:
+    def __init__(
+        self, store: Inserts, stamp: Stamp, unseal: Unseal, *, queue_bytes: int, min_free_bytes: int, folder: Path | None
+    ) -> None:
         self._store = store
         self._stamp = stamp
+        self._unseal = unseal
         self._limit = queue_bytes
         self._floor = min_free_bytes
         self._folder = folder
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | _Errand[Any] | None] = queue.SimpleQueue()
         self._waiting = 0
         self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="usagedeck-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, rows: Mapping[Subject, Sequence[bytes]]) -> Future[None]:
+    def submit(self, rows: Mapping[Subject, Sequence[bytes]], quarters: Quarters) -> Future[None]:
         """Queue rows; the future resolves once they are durable.
 
         Raises `TooBusy` when too many bytes are waiting, and `StorageFull` below the floor of free disk space.
         """
-        job = _Job(rows, sum(len(line) + 1 for lines in rows.values() for line in lines))
+        job = _Job(rows, quarters, sum(len(line) + 1 for lines in rows.values() for line in lines))
         job.done.set_running_or_notify_cancel()  # a caller who goes away must not take the writer's answer with it
         self._refuse_when_full()
         with self._lock:
@@ -70,6 +99,15 @@ class Writer:
             self._waiting += job.size
             self._jobs.put(job)
         return job.done
+
+    def between(self, work: Callable[[], T]) -> Future[T]:
+        """Run something on the writer's thread between two commits. Raises `TooBusy` when the writer has been closed."""
+        errand = _Errand(work)
+        with self._lock:
+            if self._closed:
+                raise TooBusy("The server is stopping.", retry_after=2)
+            self._jobs.put(errand)
+        return errand.done
 
     def close(self) -> None:
         """Write what is waiting, then stop. Idempotent."""
@@ -88,30 +126,31 @@ class Writer:
             )
 
     def _work(self) -> None:
-        while True:
-            jobs, last = self._take()
-            if jobs:
-                self._commit(jobs)
+        after: _Job | _Errand[Any] | None = self._jobs.get()
+        while after is not None:
+            if isinstance(after, _Errand):
+                after.run()
+                after = self._jobs.get()
+                continue
+            jobs, after = self._take(after)
+            self._commit(jobs)
             with self._lock:
                 self._waiting -= sum(job.size for job in jobs)
-            if last:
-                return
+            after = self._jobs.get() if after is _NOTHING else after
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        """Wait for a job, then add what else is there, up to the size of a commit."""
-        jobs: list[_Job] = []
-        size = 0
-        job = self._jobs.get()
-        while job is not None:
-            jobs.append(job)
-            size += job.size
-            if size >= MAX_COMMIT_BYTES:
-                return jobs, False
+    def _take(self, first: _Job) -> tuple[list[_Job], "_Job | _Errand[Any] | None"]:
+        """What is there besides a first job, up to the size of a commit; and what came behind that is no job."""
+        jobs, size = [first], first.size
+        while size < MAX_COMMIT_BYTES:
             try:
-                job = self._jobs.get_nowait()
+                after = self._jobs.get_nowait()
             except queue.Empty:
-                return jobs, False
-        return jobs, True
+                break
+            if not isinstance(after, _Job):
+                return jobs, after
+            jobs.append(after)
+            size += after.size
+        return jobs, _NOTHING
 
     def _commit(self, jobs: list[_Job]) -> None:
         try:
@@ -127,6 +166,11 @@ class Writer:
             job.done.set_result(None)
 
     def _insert(self, jobs: list[_Job]) -> None:
+        quarters: dict[str, set[int]] = {}
+        for job in jobs:
+            for workspace, met in job.quarters.items():
+                quarters.setdefault(workspace, set()).update(met)
+        self._unseal(quarters)
         for subject in Subject:
             lines = [line for job in jobs for line in job.rows.get(subject, ())]
             if lines:

@@ -1,0 +1,56 @@
+"""What fills a rollup: its rows, computed from the events of some stretches."""
+
+from collections.abc import Sequence
+
+from usagedeck.catalog import ROLLUPS, Rollup
+from usagedeck.seals import QUARTER, Cut, Stretch
+from usagedeck.sql.conditions import MAX_DURATION
+from usagedeck.sql.statement import Binder, Statement
+from usagedeck.times import MINUTE
+
+
+def fill(cut: Cut, number: int, stretches: Sequence[Stretch], workspaces: Sequence[str] | None = None) -> Statement:
+    """INSERT of the cut's rows under a number, for some workspaces or for all; stretches consist of whole cells."""
+    rollup = ROLLUPS[cut.rollup]
+    bind = Binder()
+    whose = "" if workspaces is None else f"workspace_id IN {bind(workspaces, 'Array(String)')} AND "
+    low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
+    at = "minute" if rollup.activity else "time"
+    inside = " OR ".join(f"({at} >= {bind(low, 'Int64')} AND {at} < {bind(high, 'Int64')})" for low, high in stretches)
+    reach = MAX_DURATION if rollup.activity else 0
+    hull = f"{whose}time >= {bind(low - reach, 'Int64')} AND time < {bind(high, 'Int64')}"
+    if rollup.activity:
+        source, place = f"({_minutes(rollup, hull)}) WHERE {inside}", at
+    else:
+        source, place = f"{rollup.of} FINAL WHERE {hull} AND ({inside})", _cell(cut, low, high, bind)
+    columns = ["workspace_id", *rollup.columns]
+    names = ["seal", "zone", "time", *columns, *(m.name for m in rollup.measures)]
+    values = [f"{bind(number, 'UInt64')}", bind(cut.zone, "String"), "cell", *columns, *(f"m_{m.name}" for m in rollup.measures)]
+    sums = [f"{m.sql()} AS m_{m.name}" for m in rollup.measures]
+    grouped = ", ".join(["cell", *columns])
+    text = (
+        f"INSERT INTO {rollup.table} ({', '.join(names)}) SELECT {', '.join(values)} FROM "
+        f"(SELECT {grouped}, {', '.join(sums)} FROM (SELECT *, {place} AS cell FROM {source}) GROUP BY {grouped})"
+    )
+    return Statement(text, bind.values, tuple(names))
+
+
+def _cell(cut: Cut, low: int, high: int, bind: Binder) -> str:
+    """The first instant of the cell that a row belongs to."""
+    if not cut.zone:
+        return f"time - time % {QUARTER}"
+    starts = [low]
+    while (after := cut.cell(starts[-1])[1]) < high:
+        starts.append(after)
+    return f"roundDown(time, {bind(starts, 'Array(Int64)')})"
+
+
+def _minutes(rollup: Rollup, hull: str) -> str:
+    """Requests, cut at every full minute that they were active in."""
+    return (
+        f"SELECT workspace_id, arrayJoin(range(toUInt64(intDiv(time, {MINUTE})), toUInt64(intDiv(ends - 1, {MINUTE}) + 1))) "
+        f"* {MINUTE} AS at, toInt64(at) AS minute, greatest(time, minute) AS active_from, "
+        f"least(ends, minute + {MINUTE}) AS active_to "
+        f"FROM (SELECT workspace_id, time, time + ifNull(duration_ms, 0) AS ends FROM {rollup.of} FINAL WHERE {hull}) "
+        "WHERE ends > time"
+    )
