@@ -138,6 +138,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             clock,
             longest_question=settings.export_seconds * 1000,
         )
+        sealer.start()
         stack.callback(sealer.close)
         yield Deck(
             settings=settings,

@@ -210,8 +210,11 @@ def _rounds(dice: random.Random) -> Iterator[tuple[int, list[list[dict[str, Any]
 
 
 def _send_all(house: House, clock: StillClock, seed: int) -> World:
+    """Rollups are sealed after the second and the fourth round: what comes later finds sealed quarter-hours."""
     arrivals: list[Arrival] = []
-    for now, batches in _rounds(random.Random(seed)):
+    for number, (now, batches) in enumerate(_rounds(random.Random(seed))):
+        if number in (2, 4):
+            house.deck.sealer.look()
         clock.now = now
         for batch in batches:
             clock.now += 1000
@@ -228,8 +231,8 @@ def open_world(folder: Path) -> Iterator[tuple[World, World]]:
     clock = StillClock(FIRST)
     with open_deck(Settings(data_dir=folder, min_free_bytes=0), clock) as deck:
         houses = []
-        for name in ("acme", "globex"):
-            house = build_house(deck, name, id=name)
+        for name, zone in (("acme", NEW_YORK), ("globex", KATHMANDU)):
+            house = build_house(deck, name, id=name, time_zone=zone)
             for key, owner in OWNERS.items():
                 house.do(admin.CreateKey(workspace=name, label=key, id=key, user=owner, permissions=[Permission.WRITE]))
             for kind, names in LABELS.items():

@@ -98,6 +98,8 @@ def _choose(query: Query, measures: Sequence[Measure], scope: Scope) -> tuple[Ro
     needed = needs(query, selection, scope)
     for rollup in ROLLUPS.values():
         holds = rollup.of is selection.subject and needed.issubset({"workspace_id", *rollup.columns})
+        if rollup.activity and query.dimensions:
+            continue  # it knows only that nobody was active, not who was there
         if holds and all(m.activity is rollup.activity for m in measures):
             return rollup, ""
     return None, f"no rollup holds {', '.join(sorted(needed - {'workspace_id'})) or 'these measures together'}"

@@ -1,6 +1,6 @@
 """What fills a rollup: its rows, computed from the events of some stretches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from usagedeck.catalog import ROLLUPS, Rollup
 from usagedeck.seals import QUARTER, Cut, Stretch
@@ -9,9 +9,10 @@ from usagedeck.sql.statement import Binder, Statement
 from usagedeck.times import MINUTE
 
 
-def fill(cut: Cut, number: int, stretches: Sequence[Stretch], workspaces: Sequence[str] | None = None) -> Statement:
-    """INSERT of the cut's rows under a number, for some workspaces or for all; stretches consist of whole cells."""
+def fill(cut: Cut, numbers: Mapping[Stretch, int], workspaces: Sequence[str] | None = None) -> Statement:
+    """INSERT of the cut's rows of some stretches of whole cells, each under its number; of some workspaces, or of all."""
     rollup = ROLLUPS[cut.rollup]
+    stretches = sorted(numbers)
     bind = Binder()
     whose = "" if workspaces is None else f"workspace_id IN {bind(workspaces, 'Array(String)')} AND "
     low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
@@ -25,7 +26,11 @@ def fill(cut: Cut, number: int, stretches: Sequence[Stretch], workspaces: Sequen
         source, place = f"{rollup.of} FINAL WHERE {hull} AND ({inside})", _cell(cut, low, high, bind)
     columns = ["workspace_id", *rollup.columns]
     names = ["seal", "zone", "time", *columns, *(m.name for m in rollup.measures)]
-    values = [f"{bind(number, 'UInt64')}", bind(cut.zone, "String"), "cell", *columns, *(f"m_{m.name}" for m in rollup.measures)]
+    starts = bind([low for low, _ in stretches], "Array(Int64)")
+    seal = (
+        f"transform(roundDown(cell, {starts}), {starts}, {bind([numbers[s] for s in stretches], 'Array(UInt64)')}, toUInt64(0))"
+    )
+    values = [seal, bind(cut.zone, "String"), "cell", *columns, *(f"m_{m.name}" for m in rollup.measures)]
     sums = [f"{m.sql()} AS m_{m.name}" for m in rollup.measures]
     grouped = ", ".join(["cell", *columns])
     text = (

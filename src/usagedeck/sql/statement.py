@@ -16,6 +16,7 @@ Bound: TypeAlias = (
     | Sequence[tuple[str, ...]]
     | Sequence[tuple[int, int]]
     | Sequence[tuple[str, int]]
+    | Sequence[tuple[int, str, int, int]]
 )
 
 

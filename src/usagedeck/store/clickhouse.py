@@ -214,13 +214,14 @@ class Store:
                 self._background = None
                 raise explain(error) from error
 
-    def weeks(self, subject: Subject) -> list[int]:
-        """The first instants of the UTC weeks that hold events."""
+    def weeks(self, subject: Subject) -> dict[int, int]:
+        """The UTC weeks that hold events: first instant → rows, repeats included. Costs nothing."""
         text = (
-            "SELECT DISTINCT toUnixTimestamp(toDateTime(toDate(partition), 'UTC')) FROM system.parts "
-            "WHERE active AND database = currentDatabase() AND table = {table:String}"
+            "SELECT toUnixTimestamp(toDateTime(toDate(partition), 'UTC')) AS start, sum(rows) FROM system.parts "
+            "WHERE active AND database = currentDatabase() AND table = {table:String} GROUP BY start"
         )
-        return [_whole(start) * 1000 for (start,) in self.run(Statement(text, {"table": subject.value}, ("start",)))]
+        found = self.run(Statement(text, {"table": subject.value}, ("start", "rows")))
+        return {_whole(start) * 1000: _whole(rows) for start, rows in found}
 
     def unmerged(self, before: int) -> list[tuple[str, str]]:
         """(table, partition) of weeks begun before that instant that have several parts."""

@@ -22,14 +22,27 @@ from usagedeck.errors import UsagedeckError
 from usagedeck.seals import EVERYBODY, QUARTER, UTC, Cut, Ledger, Seal, Stretch, joined
 from usagedeck.sql import Bound, Statement, fill
 from usagedeck.store import schema
+from usagedeck.store.merging import monday
 from usagedeck.table import Row
 from usagedeck.times import DAY, MINUTE, WEEK
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 5 * MINUTE
+LOOK_EVERY = MINUTE
 SETTLED_AFTER = 30 * MINUTE
 """A quarter-hour is sealed when it ended this long ago: until then its events are still coming."""
+
+
+ROWS_AT_ONCE = 2_000_000
+"""About as many events are read by one statement; it bounds its memory and how long a stop has to wait."""
+
+DAYS_AT_ONCE = 62
+
+BULK = 2000
+"""When so many sealed quarter-hours were written to since the last look, an import is under way, and sealing waits."""
+
+LONGEST_WAIT = 30
+"""Looks after which sealing no longer waits for the end of an import."""
 
 
 class Executes(Protocol):
@@ -43,13 +56,13 @@ class Executes(Protocol):
     def record(self, statement: Statement) -> None:
         """A small durable write on the writer's handle."""
 
-    def weeks(self, subject: Subject) -> list[int]:
-        """The first instants of the UTC weeks that hold events."""
+    def weeks(self, subject: Subject) -> dict[int, int]:
+        """The UTC weeks that hold events: first instant → rows."""
 
 
 def definition(rollup: Rollup) -> str:
     """What a rollup holds and how that is computed, as a short name: another definition is another rollup."""
-    text = schema.create_rollup(rollup) + fill(Cut(rollup.name), 0, [(0, QUARTER)]).text
+    text = schema.create_rollup(rollup) + fill(Cut(rollup.name), {(0, QUARTER): 0}).text
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -59,6 +72,8 @@ class Seals:
     def __init__(self, store: Executes) -> None:
         """Read what is sealed. What a rollup held under another definition is dropped."""
         self._store = store
+        self._touched = 0
+        self._waited = 0
         for rollup in ROLLUPS.values():
             self._renew(rollup)
         read = self._read
@@ -96,6 +111,7 @@ class Seals:
     def unseal(self, quarters: Mapping[str, Collection[int]]) -> None:
         """To be called before events are written into these quarter-hours of these workspaces."""
         due = self.ledger.due(quarters)
+        self._touched += len(due)
         if not due:
             return
         moment = self.ledger.draw()
@@ -117,23 +133,24 @@ class Seals:
 
     # --- on the sealer's thread
 
-    def publish(self, number: int, cut: Cut, workspaces: Sequence[str], stretch: Stretch, moment: int) -> None:
-        """The rows of that number are complete: from here on they count."""
-        values: dict[str, Bound] = {
-            "number": number,
-            "rollup": cut.rollup,
-            "zone": cut.zone,
-            "workspaces": workspaces,
-            "start": stretch[0],
-            "end": stretch[1],
-            "moment": moment,
-        }
+    def quiet(self) -> bool:
+        """Whether nobody seems to be importing: sealing what is still coming in would only have to be done again."""
+        busy, self._touched = self._touched > BULK, 0
+        self._waited = self._waited + 1 if busy and self._waited < LONGEST_WAIT else 0
+        return self._waited == 0
+
+    def publish(self, cut: Cut, numbers: Mapping[Stretch, int], workspaces: Sequence[str], moment: int) -> None:
+        """The rows under these numbers are complete: from here on they count."""
+        seals = [
+            Seal(number, cut, workspace, *stretch, moment) for stretch, number in numbers.items() for workspace in workspaces
+        ]
         text = (
-            "INSERT INTO seals SELECT {number:UInt64}, {rollup:String}, {zone:String}, arrayJoin({workspaces:Array(String)}), "
-            "{start:Int64}, {end:Int64}, {moment:UInt64}"
+            "INSERT INTO seals SELECT at.1, {rollup:String}, {zone:String}, at.2, at.3, at.4, {moment:UInt64} "
+            "FROM (SELECT arrayJoin({seals:Array(Tuple(UInt64, String, Int64, Int64))}) AS at)"
         )
-        self._store.execute(Statement(text, values, ()))
-        self.ledger.publish([Seal(number, cut, workspace, *stretch, moment) for workspace in workspaces])
+        rows = [(s.number, s.workspace_id, s.start, s.end) for s in seals]
+        self._store.execute(Statement(text, {"rollup": cut.rollup, "zone": cut.zone, "moment": moment, "seals": rows}, ()))
+        self.ledger.publish(seals)
 
     def forget(self, numbers: Collection[int]) -> None:
         self._store.execute(Statement("DELETE FROM seals WHERE number IN {n:Array(UInt64)}", {"n": sorted(numbers)}, ()))
@@ -159,6 +176,7 @@ class Sealer:
         self._zones = zones
         self._clock = clock
         self._patience = longest_question
+        self._lock = threading.Lock()
         self._condemned: list[tuple[int, str, set[int]]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="usagedeck-sealer", daemon=True)
@@ -176,46 +194,59 @@ class Sealer:
         """Seal what is due; returns how many seals were made."""
         made = 0
         zones = dict(self._zones())
-        for rollup in ROLLUPS.values():
-            weeks = self._store.weeks(rollup.of)
-            for cut in _cuts(rollup, zones.values()):
-                for stretch, workspaces in self._due(cut, weeks):
-                    if self._stop.is_set():
-                        return made
-                    self._seal(cut, stretch, workspaces, zones)
-                    made += 1
-        self._sweep()
+        with self._lock:
+            for rollup in ROLLUPS.values():
+                weeks = self._store.weeks(rollup.of)
+                for cut in _cuts(rollup, zones.values()):
+                    for due in (self._never_sealed(cut, weeks), self._not_any_more(cut, weeks)):
+                        for stretches, workspaces in due:
+                            if self._stop.is_set():
+                                return made
+                            self._seal(cut, stretches, workspaces, zones)
+                            made += len(stretches)
+            self._sweep()
         return made
 
-    def _due(self, cut: Cut, weeks: Collection[int]) -> Iterator[tuple[Stretch, list[str] | None]]:
-        """What to seal, the newest first: days (of UTC, or of the cut's zone), and for whom (None: for everybody).
+    def _never_sealed(self, cut: Cut, weeks: Mapping[int, int]) -> Iterator[tuple[list[Stretch], None]]:
+        """What to seal for everybody, the newest first: days (of UTC, or of the cut's zone), several at once when they are small.
 
-        Weeks without events are left alone: reading them costs nothing.
+        A day that is not over is sealed bit by bit, and once more as a whole in the end. Weeks without events are left alone:
+        reading them costs nothing.
         """
         end = cut.cell(self._clock() - SETTLED_AFTER)[0]
-        ledger = self._seals.ledger
-        for week in sorted(weeks, reverse=True):
-            for day in reversed(list(_days(cut, cut.cell(week)[0], min(cut.cell(week + WEEK)[0], end)))):
-                pieces = ledger.sealed(cut, *day)
+        due: list[Stretch] = []
+        for week in weeks:
+            for day in _days(cut, cut.cell(week)[0], min(cut.cell(week + WEEK)[0], end)):
+                pieces = self._seals.ledger.sealed(cut, *day)
                 if not cut.zone and pieces and pieces[0].start == day[0] and day[1] == end and pieces[-1].end < end:
-                    yield (pieces[-1].end, end), None  # the day goes on
+                    due.append((pieces[-1].end, end))
                 elif sum(p.end - p.start for p in pieces) < day[1] - day[0] or (len(pieces) > 1 and day[1] < end):
-                    yield day, None
+                    due.append(day)
+        yield from ((part, None) for part in _portions(due, weeks))
+
+    def _not_any_more(self, cut: Cut, weeks: Mapping[int, int]) -> Iterator[tuple[list[Stretch], list[str]]]:
+        """What to seal anew for some: days in which something of theirs was touched since."""
+        end = cut.cell(self._clock() - SETTLED_AFTER)[0]
         missing: dict[Stretch, list[str]] = {}
-        for piece in joined((p.start, p.end) for p in ledger.sealed(cut, 0, end)):
-            for workspace, stretches in ledger.missing(cut, *piece).items():
+        for piece in joined((p.start, p.end) for p in self._seals.ledger.sealed(cut, 0, end)):
+            for workspace, stretches in self._seals.ledger.missing(cut, *piece).items():
                 for day in dict.fromkeys(day for stretch in stretches for day in _days(cut, *_whole_days(cut, stretch, end))):
                     missing.setdefault(day, []).append(workspace)
-        yield from sorted(missing.items(), reverse=True)
+        alike: dict[tuple[str, ...], list[Stretch]] = {}
+        for day, workspaces in sorted(missing.items(), reverse=True):
+            alike.setdefault(tuple(workspaces), []).append(day)
+        for whose, days in alike.items():
+            yield from ((part, list(whose)) for part in _portions(days, weeks))
 
-    def _seal(self, cut: Cut, stretch: Stretch, workspaces: list[str] | None, zones: Mapping[str, str]) -> None:
-        moment = self._between(lambda: self._seals.begin(stretch[1], zones)).result()
-        number = self._seals.ledger.draw()
+    def _seal(self, cut: Cut, stretches: list[Stretch], workspaces: list[str] | None, zones: Mapping[str, str]) -> None:
+        end = max(high for _, high in stretches)
+        moment = self._between(lambda: self._seals.begin(end, zones)).result()
+        numbers = {stretch: self._seals.ledger.draw() for stretch in stretches}
         whose = workspaces
         if cut.zone not in ("", UTC) and workspaces is None:
             whose = [workspace for workspace, zone in zones.items() if zone == cut.zone]
-        self._store.execute(fill(cut, number, [stretch], whose))
-        self._seals.publish(number, cut, workspaces or [EVERYBODY], stretch, moment)
+        self._store.execute(fill(cut, numbers, whose))
+        self._seals.publish(cut, numbers, workspaces or [EVERYBODY], moment)
 
     def _sweep(self) -> None:
         """Delete what nobody can be reading any more."""
@@ -241,17 +272,16 @@ class Sealer:
                 self._delete(rollup, found)
 
     def _work(self) -> None:
-        first = True
-        while True:
+        tidy = False
+        while not self._stop.wait(LOOK_EVERY / 1000):
             try:
-                if first:
+                if not tidy:
                     self._orphans()
-                first = False
-                self.look()
+                    tidy = True
+                if self._seals.quiet():
+                    self.look()
             except UsagedeckError as error:
                 log.warning("sealing failed and will be tried again: %s", error.message)
-            if self._stop.wait(LOOK_EVERY / 1000):
-                return
 
 
 def _cuts(rollup: Rollup, zones: Iterable[str]) -> list[Cut]:
@@ -273,3 +303,18 @@ def _whole_days(cut: Cut, stretch: Stretch, end: int) -> Stretch:
     if cut.zone:
         return stretch
     return stretch[0] // DAY * DAY, min(-(-stretch[1] // DAY) * DAY, end)
+
+
+def _portions(days: Iterable[Stretch], weeks: Mapping[int, int]) -> Iterator[list[Stretch]]:
+    """Days in groups that hold about `ROWS_AT_ONCE` events, the newest first."""
+    portion: list[Stretch] = []
+    rows = 0
+    for day in sorted(set(days), reverse=True):
+        more = weeks.get(monday(day[0]), 0) // 7
+        if portion and (rows + more > ROWS_AT_ONCE or len(portion) == DAYS_AT_ONCE):
+            yield portion
+            portion, rows = [], 0
+        portion.append(day)
+        rows += more
+    if portion:
+        yield portion

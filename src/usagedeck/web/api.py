@@ -64,6 +64,7 @@ class UsageOut(TableOut):
     interval: str
     edges: list[str] = Field(description="First instant of every bucket, and the end of the last one.")
     as_of: str = Field(description="The instant that counted as now.")
+    route: str | None = Field(None, description="With explain: from where the answer was read, and why.")
 
 
 class LogOut(TableOut):
@@ -85,6 +86,7 @@ class UsageAsked(Asked):
     interval: str = Field("day", description="minute, hour, day, week, month, year, total, or seconds such as 900s.")
     cumulative: bool = Field(default=False, description="Running sums from the start of the window.")
     top: int | None = Field(None, description="Keep that many series and fold the others into one exact Other.")
+    explain: bool = Field(default=False, description="Say in `route` whether rollups or events were read, and why.")
 
 
 class LogAsked(Asked):
@@ -185,6 +187,7 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
             "edges": [*(iso(start) for start in query.buckets.starts), iso(query.buckets.end)],
             "as_of": iso(now),
             "complete_through": iso(answer.complete_through),
+            **({"route": answer.route} if asked.explain else {}),
         }
     )
 

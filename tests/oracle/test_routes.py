@@ -1,0 +1,91 @@
+"""Whatever a question is read from, the answer is the same: random questions along their routes and from the events alone."""
+
+import random
+import re
+from dataclasses import replace
+
+from tests.oracle.asking import question
+from tests.oracle.oracle import Ask
+from tests.oracle.world import NOW, WINDOWS, YEAR, ZONES, World
+from usagedeck import report
+from usagedeck.access import View, Who
+from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, Subject, dimension
+from usagedeck.deck import Deck
+from usagedeck.query import Filter, RawValue
+from usagedeck.seals import Ledger
+from usagedeck.store.rollup import Seals
+
+SIZES = (900, 1800, 3600, 5400, 18_000, 86_400, 172_800, 604_800, "month", "year", "total")
+NARROW = {900, 1800, 3600, 5400, 18_000}
+JOINED = {
+    subject: [m.name for m in METRICS.values() if m.of is subject and m.additive and m.name != "minutes"] for subject in Subject
+}
+RATIOS = ("success_rate", "latency_avg", "ttfb_avg")
+SPLITS = {
+    subject: [
+        d.name
+        for d in DIMENSIONS.values()
+        if d.split
+        and subject in d.of
+        and any(r.of is subject and d.columns.issubset({"workspace_id", *r.columns}) for r in ROLLUPS.values())
+    ]
+    for subject in Subject
+}
+FILTERS: tuple[tuple[str, str, list[RawValue]], ...] = (
+    ("voice_id", "in", ["voice_a", None]),
+    ("status", "ge", [400]),
+    ("product_type", "neq", ["tts"]),
+    ("api_key_id", "eq", ["key_1"]),
+    ("model", "starts_with", ["m"]),
+    ("status_class", "eq", ["2xx"]),
+    ("success", "eq", [False]),
+)
+
+
+def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
+    """A question that a rollup may well answer."""
+    subject = dice.choice((Subject.REQUESTS, Subject.REQUESTS, Subject.DELIVERIES))
+    size = dice.choice(SIZES)
+    start, end = dice.choice([*WINDOWS.values(), *([] if size in NARROW else [YEAR])])
+    start -= dice.choice((0, 0, 1, 12_345))
+    if subject is Subject.REQUESTS and dice.random() < 0.2:
+        zone, active = dice.choice(ZONES), ("concurrency", "concurrency_average")
+        return Ask(start=start, end=end, zone=zone, size=size, metrics=active, now=NOW), []
+    metrics = dice.sample(JOINED[subject], 3) + ([dice.choice(RATIOS)] if subject is Subject.REQUESTS else [])
+    by = tuple(dice.sample(SPLITS[subject], dice.choice((0, 1, 1, 2))))
+    chosen = dice.sample(FILTERS, dice.choice((0, 0, 1))) if subject is Subject.REQUESTS else []
+    ask = Ask(start=start, end=end, zone=dice.choice(ZONES), size=size, metrics=tuple(metrics), by=by, now=NOW)
+    if by and dice.random() < 0.4:
+        ask = replace(ask, top=dice.choice((1, 3)))
+    ask = replace(ask, cumulative=subject is Subject.DELIVERIES and dice.random() < 0.2)
+    return ask, [Filter.build(dimension(name), op, values) for name, op, values in chosen]
+
+
+def test_every_route_gives_the_same_answer(worlds: tuple[World, World]) -> None:
+    dice, taken = random.Random(11), dict.fromkeys(ROLLUPS, 0)
+    for number in range(160):
+        world = worlds[number % 2]
+        deck, who = world.house.deck, world.house.who
+        ask, filters = dream(dice)
+        if dice.random() < 0.2:
+            who = replace(who, user_id="user_a")
+        view = dice.choice((None, View.ACCOUNT))
+        routed, route = answered(deck, who, view, ask, filters)
+        plain, events = answered(with_nothing_sealed(deck), who, view, ask, filters)
+        assert routed == plain, f"{ask} {filters}: {route}"
+        assert not re.match(r"rollup \w+ by", events)
+        for name in ROLLUPS:
+            taken[name] += route.startswith(f"rollup {name} by")
+    assert all(count > 3 for count in taken.values()), f"the routes were hardly taken: {taken}"
+
+
+def answered(deck: Deck, who: Who, view: View | None, ask: Ask, filters: list[Filter]) -> tuple[object, str]:
+    answer = report.usage(deck, who, view, question(ask, filters), now=NOW)
+    return [list(row) for row in answer.table.read().rows], answer.route
+
+
+def with_nothing_sealed(deck: Deck) -> Deck:
+    """The same deck, whose ledger is empty: all is read from the events."""
+    seals = object.__new__(Seals)
+    seals.ledger = Ledger()
+    return replace(deck, seals=seals)
