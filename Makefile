@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --no-input --quiet
 SOURCES := pyproject.toml src/usagedeck/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench docs lock vendor format clean
+.PHONY: help install demo test torture check bench docs lock vendor format clean
 
 help: ## Explain the targets
 	@echo "usagedeck: the Developers page for any metered API"
@@ -21,6 +21,9 @@ demo: .venv/run.stamp ## Load lifelike data and serve the page
 test: .venv/test.stamp ## Run all tests, Chromium's included
 	@tools/need-chromium
 	$(BIN)/python -m pytest
+
+torture: .venv/test.stamp ## Keep the promises under kill -9, full disks and overload, at length
+	$(BIN)/python -m pytest --torture -m promise --timeout 3600
 
 check: .venv/check.stamp ## Lint, types, layers, generated docs
 	$(BIN)/ruff format --check .

@@ -15,6 +15,18 @@ from usagedeck.directory import keys
 from usagedeck.settings import Settings
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--torture", action="store_true", help="Keep the promises (-m promise) under much more load, for much longer."
+    )
+
+
+@pytest.fixture(scope="session")
+def torture(request: pytest.FixtureRequest) -> bool:
+    """Whether a promise is to be tried at length."""
+    return bool(request.config.getoption("--torture"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> None:
     """Servers say warnings and errors only, and those in one line."""

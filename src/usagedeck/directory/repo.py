@@ -98,8 +98,14 @@ class Directory:
         config.set_main_option("script_location", str(_MIGRATIONS))
         try:
             with self._engine.connect() as connection:
+                # Left to itself the driver commits after every CREATE and ALTER, and a crash between two of them would leave
+                # tables that no migration made and none can make again.
+                connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+                connection.commit()
+                connection.invalidate()  # the pool shall not lend it to others
         except DatabaseError as error:
             raise Conflict(f"The directory cannot be opened: {error.orig}.", field="directory") from error
         except CommandError as error:  # its revision is none of those in `migrations`
