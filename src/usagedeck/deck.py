@@ -22,6 +22,8 @@ from usagedeck.store.writer import Writer
 Clock = Callable[[], int]
 
 LOCK = "lock"
+SERVER_FILE = "server.json"
+"""In the data folder while a server runs: where it listens, and the token of the command line."""
 
 
 def system_clock() -> int:
@@ -184,4 +186,5 @@ def _owned(folder: Path) -> Iterator[None]:
                 field="data_dir",
                 code="in_use",
             ) from None
+        (folder / SERVER_FILE).unlink(missing_ok=True)  # what a killed server left would send commands to an address long gone
         yield

@@ -20,13 +20,13 @@ from usagedeck import access, report
 from usagedeck.catalog import Subject, log_field
 from usagedeck.cli import app, importing
 from usagedeck.cli.opening import opened
-from usagedeck.deck import Deck, open_deck
+from usagedeck.deck import SERVER_FILE, Deck, open_deck
 from usagedeck.query import LogQuery, Selection
 from usagedeck.readers.formats import READERS, Format
 from usagedeck.readers.rows import Refusal
 from usagedeck.settings import Settings
 from usagedeck.times import parse_instant, zone
-from usagedeck.web.server import SERVER_FILE, Running
+from usagedeck.web.server import Running
 from usagedeck.windows import Window
 
 ROWS = [

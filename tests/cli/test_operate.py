@@ -14,9 +14,9 @@ import pytest
 from tests.house import NOON, served
 from usagedeck import cli
 from usagedeck.access import Permission
-from usagedeck.deck import open_deck
+from usagedeck.deck import SERVER_FILE, open_deck
 from usagedeck.settings import Settings
-from usagedeck.web.server import SERVER_FILE, Running
+from usagedeck.web.server import Running
 
 
 @dataclass(frozen=True)
@@ -240,6 +240,16 @@ def test_a_note_that_a_dead_server_left_behind_is_no_obstacle(run: Run, folder: 
     for note in (b"", b"{", b"\xff", b'{"url": "http://127.0.0.1:1", "token": "x"}'):
         (folder / SERVER_FILE).write_bytes(note)
         assert len(run("workspace", "list", "--json").json["workspaces"]) == 1
+
+
+@pytest.mark.parametrize("run", ["stopped"], indirect=True)
+def test_while_an_import_or_a_start_has_the_folder_an_old_note_is_not_believed(run: Run, folder: Path) -> None:
+    create(run)
+    (folder / SERVER_FILE).write_bytes(b'{"url": "http://127.0.0.1:1", "token": "x"}')
+    with open_deck(Settings(data_dir=folder)):
+        said = run("workspace", "list")
+    assert (said.code, said.out) == (2, "")
+    assert "is in use by another usagedeck process" in said.err
 
 
 @pytest.mark.parametrize("run", ["stopped"], indirect=True)

@@ -19,9 +19,8 @@ from usagedeck import cli
 from usagedeck.catalog import Subject
 from usagedeck.cli import demo as demo_module
 from usagedeck.cli import serving as serving_module
-from usagedeck.deck import open_deck
+from usagedeck.deck import SERVER_FILE, open_deck
 from usagedeck.settings import Settings
-from usagedeck.web.server import SERVER_FILE
 
 COMMAND = (sys.executable, "-m", "usagedeck")
 EVENT = {"time": "2026-11-22T10:00:00Z", "credits": "1"}

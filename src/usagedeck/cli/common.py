@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from usagedeck import admin
-from usagedeck.deck import is_open, open_deck
+from usagedeck.deck import SERVER_FILE, is_open, open_deck
 from usagedeck.errors import Conflict, InvalidInput, NotFound, StorageFull, StoreFailed
 from usagedeck.settings import Settings
-from usagedeck.web.server import SERVER_FILE, Running
+from usagedeck.web.server import Running
 
 say = Console(stderr=True, highlight=False)
 

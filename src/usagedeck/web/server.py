@@ -9,14 +9,11 @@ from types import FrameType
 import msgspec
 import uvicorn
 
-from usagedeck.deck import Deck
+from usagedeck.deck import SERVER_FILE, Deck
 from usagedeck.errors import Conflict
 from usagedeck.files import write_private
 from usagedeck.settings import Settings
 from usagedeck.web.app import create_app
-
-SERVER_FILE = "server.json"
-"""In the data folder while a server runs: where it listens, and the token of the command line."""
 
 
 class Running(msgspec.Struct):
