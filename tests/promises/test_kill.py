@@ -1,0 +1,163 @@
+"""`kill -9` at any moment: nothing acknowledged is lost, nothing counts twice, the next start is clean, and sending again what
+was never acknowledged completes it."""
+
+import json
+import random
+import threading
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.house import build_house, keyed, served
+from tests.processes import Process, process, server
+from tests.promises.ledger import Ledger, ask, make_event, reconcile, stored, sums
+from usagedeck.deck import open_deck
+from usagedeck.settings import Settings
+from usagedeck.sql import Statement
+
+CONNECTIONS = 4
+
+pytestmark = pytest.mark.promise
+
+
+def pause(dice: random.Random, most: float) -> None:
+    """Let a random time go by: the moment of the kill is what varies."""
+    threading.Event().wait(dice.uniform(0, most))
+
+
+def put_aside(folder: Path) -> int:
+    """Pieces of data that the engine found broken."""
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        return int(deck.store.run(Statement("SELECT count() FROM system.detached_parts", {}, ("parts",)))[0][0])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def with_workspace(folder: Path) -> str:
+    """The key of a workspace in a new data folder."""
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        return build_house(deck, id="ws").api_key
+
+
+# --- while events arrive ------------------------------------------------------------------------------------------
+
+
+def send_until_killed(found: Process, url: str, key: str, ledger: Ledger) -> None:
+    """Several connections send as fast as they can; after some acknowledgements, at any moment, the server is killed."""
+
+    def send() -> None:
+        with keyed(url, key) as client:
+            while (answer := ledger.deliver(client, ledger.next())) is not None:
+                assert answer.status_code == 200, answer.text
+
+    senders = [threading.Thread(target=send) for _ in range(CONNECTIONS)]
+    for sender in senders:
+        sender.start()
+    for _ in range(ledger.dice.randrange(1, 40)):
+        assert ledger.told.acquire(timeout=60)
+    pause(ledger.dice, 0.03)
+    found.kill()
+    for sender in senders:
+        sender.join(60)
+        assert not sender.is_alive()
+
+
+def test_while_events_arrive_on_several_connections(folder: Path, torture: bool) -> None:
+    key = with_workspace(folder)
+    ledger = Ledger(random.Random(1))
+    seen: set[str] = set()
+    for _ in range(50 if torture else 5):
+        with server(folder) as (found, url):
+            with keyed(url, key) as client:
+                there = reconcile(client, ledger)
+            assert seen <= set(there), "what was once there is gone"
+            seen = set(there)
+            send_until_killed(found, url, key, ledger)
+            assert found.said() == ""
+    with server(folder) as (found, url), keyed(url, key) as client:
+        reconcile(client, ledger)
+        ledger.complete(client)
+        assert set(reconcile(client, ledger)) == set(ledger.sent)
+        assert (found.stop(), found.said()) == (0, "")
+    assert put_aside(folder) == 0
+
+
+# --- during an import ---------------------------------------------------------------------------------------------
+
+FILE_ROWS = 20_000
+TWINS = 3
+"""Rows without an id that are equal to the last letter."""
+
+
+def test_during_an_import_into_a_stopped_server(folder: Path, tmp_path: Path, torture: bool) -> None:
+    dice = random.Random(2)
+    key = with_workspace(folder)
+    events = {event["id"]: event for event in (make_event(dice, f"e{n}") for n in range(FILE_ROWS))}
+    named = tmp_path / "named.ndjson"
+    named.write_text("\n".join(map(json.dumps, events.values())))
+    nameless = tmp_path / "nameless.csv"
+    lines = [f"2026-11-{2 + n % 20:02d}T10:00:00Z,{n}.5" for n in range(FILE_ROWS // 4)] * TWINS
+    nameless.write_text("\n".join(["time,credits", *lines]))
+    files = [str(named), str(nameless)]
+    words = ("import", *files, "-w", "ws", "--data-dir", str(folder), "--json")
+    settings = Settings(data_dir=folder, min_free_bytes=0)
+    known, before = set(events), 0
+    for _ in range(50 if torture else 5):
+        with process(*words, errors=tmp_path / "errors", settings={"min_free_bytes": 0}) as found:
+            pause(dice, 1.5)
+            found.kill()
+            assert found.said() == ""
+        with open_deck(settings) as deck:
+            text = "SELECT groupArray(id), sum(credits) FROM requests FINAL WHERE workspace_id = 'ws'"
+            ids, total = deck.store.run(Statement(text, {}, ("ids", "credits")))[0]
+        assert len(ids) == len(set(ids)) >= before, "what was once there is gone"
+        assert len(set(ids) - known) <= len(lines)
+        before = len(ids)
+    with process(*words, errors=tmp_path / "errors", settings={"min_free_bytes": 0}) as found:
+        said = json.loads(found.line())
+        assert (found.end(), said["accepted"], said["rejected"]) == (0, len(events) + len(lines), 0)
+    with open_deck(settings) as deck, served(deck) as url, keyed(url, key) as client:
+        logged = stored(client)
+        assert len(logged) == len(events) + len(lines)
+        assert known <= set(logged)
+        expected = sums(events.values())
+        expected[0] += len(lines)
+        expected[1] += sum(Decimal(line.rpartition(",")[2]) for line in lines)
+        total = ask(client, "usage", metric="requests,credits,characters", interval="total")["rows"][0][2:]
+        assert [*map(Decimal, total)] == expected
+    assert put_aside(folder) == 0
+
+
+# --- during the first start ---------------------------------------------------------------------------------------
+
+
+def paths(folder: Path) -> int:
+    return sum(1 for _ in folder.rglob("*"))
+
+
+def test_during_the_first_start(tmp_path: Path, torture: bool) -> None:
+    dice = random.Random(3)
+    whole = tmp_path / "whole"
+    with server(whole) as (found, _):
+        most = paths(whole)
+        assert found.stop() == 0
+    for number in range(50 if torture else 5):
+        folder = tmp_path / f"data{number}"
+        for _ in range(dice.randrange(1, 4)):
+            words = ("serve", "--json", "--port", "0", "--data-dir", str(folder))
+            with process(*words, errors=tmp_path / "errors", settings={"min_free_bytes": 0}) as found:
+                far = dice.randrange(most)
+                while found.process.is_alive() and paths(folder) < far:
+                    pause(dice, 0.002)
+                assert found.process.is_alive(), found.said()
+                found.kill()
+        key = with_workspace(folder)
+        ledger = Ledger(dice)
+        with server(folder) as (found, url), keyed(url, key) as client:
+            ledger.deliver(client, ledger.next())
+            assert set(reconcile(client, ledger)) == ledger.acknowledged == set(ledger.sent)
+            assert (found.stop(), found.said()) == (0, "")
