@@ -21,6 +21,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What has no small form is tried at length or not at all."""
+    if not config.getoption("--torture"):
+        large = [item for item in items if item.get_closest_marker("torture")]
+        items[:] = [item for item in items if item not in large]
+        config.hook.pytest_deselected(items=large)
+
+
 @pytest.fixture(scope="session")
 def torture(request: pytest.FixtureRequest) -> bool:
     """Whether a promise is to be tried at length."""

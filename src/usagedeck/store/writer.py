@@ -86,14 +86,14 @@ class Writer:
     def submit(self, rows: Mapping[Subject, Sequence[bytes]], quarters: Quarters) -> Future[None]:
         """Queue rows; the future resolves once they are durable.
 
-        Raises `TooBusy` when too many bytes are waiting, and `StorageFull` below the floor of free disk space.
+        Raises `TooBusy` when too many bytes are waiting, and `StorageFull` when they would break the floor of free disk space.
         """
         job = _Job(rows, quarters, sum(len(line) + 1 for lines in rows.values() for line in lines))
         job.done.set_running_or_notify_cancel()  # a caller who goes away must not take the writer's answer with it
-        self._refuse_when_full()
         with self._lock:
             if self._closed:
                 raise TooBusy("The server is stopping; send the events again in a moment.", retry_after=2)
+            self._refuse_when_full(self._waiting + job.size)
             if self._waiting and self._waiting + job.size > self._limit:
                 raise TooBusy("Too many events are waiting to be written; send them again in a moment.", retry_after=1)
             self._waiting += job.size
@@ -118,11 +118,12 @@ class Writer:
             self._jobs.put(None)
         self._thread.join()
 
-    def _refuse_when_full(self) -> None:
-        if self._folder is not None and (free := shutil.disk_usage(self._folder).free) < self._floor:
+    def _refuse_when_full(self, coming: int) -> None:
+        """What waits is counted as if it were written, so that the floor is not passed by what was let in above it."""
+        if self._folder is not None and (free := shutil.disk_usage(self._folder).free) - coming < self._floor:
             raise StorageFull(
-                f"{free:,} bytes are free on the disk of the store and the floor is {self._floor:,} (min_free_bytes); "
-                "free some space and send the events again. Reading goes on."
+                f"{free:,} bytes are free on the disk of the store, {coming:,} are waiting to be written, and the floor is "
+                f"{self._floor:,} (min_free_bytes); free some space and send the events again. Reading goes on."
             )
 
     def _work(self) -> None:
