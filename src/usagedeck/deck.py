@@ -76,8 +76,9 @@ class Throttle:
         with self._lock:
             for name, limit in limits.items():
                 tries = self._tries.get(name, deque())
-                while tries and tries[0] <= now - self.WINDOW_MS:
-                    tries.popleft()
+                for _ in range(len(tries)):
+                    if now - self.WINDOW_MS < (tried := tries.popleft()) <= now:  # later than now: the clock was put back since
+                        tries.append(tried)
                 if len(tries) >= limit:
                     wait = max(1, (tries[len(tries) - limit] + self.WINDOW_MS - now) // 1000)
                     raise TooBusy(f"Too many failed sign-ins; try again in {wait} seconds.", retry_after=wait)

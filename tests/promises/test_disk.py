@@ -18,7 +18,6 @@ from tests.processes import server
 from tests.promises.ledger import Ledger, reconcile
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
-from usagedeck.store import writer
 
 MB = 2**20
 
@@ -40,7 +39,7 @@ class ToldDisk:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._free = 2**40
-        patch.setattr(writer.shutil, "disk_usage", lambda _: SimpleNamespace(free=self._free))
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=self._free))
 
     def fill(self, leave: int) -> None:
         self._free = leave

@@ -54,7 +54,7 @@ class Merger:
         for week in list(self._store.unmerged(monday(now))):
             if self._stop.is_set():
                 break
-            if now - self._done.get(week, -HOUR) >= HOUR:
+            if not 0 <= now - self._done.get(week, -HOUR) < HOUR:  # less than 0: the clock was put back since
                 self._store.merge(*week)
                 self._done[week] = now
                 merged += 1
