@@ -63,6 +63,8 @@ class Ledger:
 
     dice: random.Random
     size: int = 20
+    padding: str = ""
+    """Makes events heavy."""
     sent: dict[str, Event] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     waiting: deque[Batch] = field(default_factory=deque)
@@ -77,8 +79,9 @@ class Ledger:
             if self.waiting:
                 return self.waiting.popleft()
             first = len(self.sent)
-            batch = Batch(tuple(make_event(self.dice, f"e{first + i}") for i in range(self.size)))
-            self.sent |= {event["id"]: event for event in batch.events}
+            events = [make_event(self.dice, f"e{first + i}") for i in range(self.size)]
+            self.sent |= {event["id"]: event for event in events}
+            batch = Batch(tuple(event | {"attributes": {"padding": self.padding}} for event in events))
             return batch
 
     def acknowledge(self, batch: Batch) -> None:
