@@ -81,8 +81,7 @@ class Ledger:
             first = len(self.sent)
             events = [make_event(self.dice, f"e{first + i}") for i in range(self.size)]
             self.sent |= {event["id"]: event for event in events}
-            batch = Batch(tuple(event | {"attributes": {"padding": self.padding}} for event in events))
-            return batch
+            return Batch(tuple(event | {"attributes": {"padding": self.padding}} for event in events))
 
     def acknowledge(self, batch: Batch) -> None:
         with self._lock:
