@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from usagedeck import backup
 from usagedeck.access import Permission, Role
 from usagedeck.catalog import Label
 from usagedeck.deck import Deck
@@ -84,7 +85,17 @@ class SetLabels(Command, tag="labels.set"):
     names: dict[str, Name]
 
 
-AnyCommand: TypeAlias = CreateWorkspace | ListWorkspaces | AddUser | CreateKey | ListKeys | RevokeKey | SetLabels
+class BeginBackup(Command, tag="backup.begin"):
+    """Hold on to all data as it is now. The answer says which files are to be copied."""
+
+
+class EndBackup(Command, tag="backup.end"):
+    """They were copied."""
+
+
+AnyCommand: TypeAlias = (
+    CreateWorkspace | ListWorkspaces | AddUser | CreateKey | ListKeys | RevokeKey | SetLabels | BeginBackup | EndBackup
+)
 
 decode = msgspec.json.Decoder(AnyCommand).decode
 encode = msgspec.json.encode
@@ -110,6 +121,12 @@ def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
         case SetLabels():
             deck.directory.set_labels(_workspace(deck, command.workspace).id, command.kind, command.names)
             return {"kind": command.kind, "names": len(command.names)}
+        case BeginBackup():
+            begun: dict[str, Any] = msgspec.to_builtins(backup.begin(deck))
+            return begun
+        case EndBackup():
+            backup.end(deck)
+            return {}
 
 
 def _workspace(deck: Deck, id_: str) -> Workspace:

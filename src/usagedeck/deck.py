@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import EventReader, version
 from usagedeck.settings import Settings
+from usagedeck.store import freezing
 from usagedeck.store.clickhouse import Store
 from usagedeck.store.merging import Merger
 from usagedeck.store.rollup import Sealer, Seals
@@ -24,6 +24,8 @@ Clock = Callable[[], int]
 LOCK = "lock"
 SERVER_FILE = "server.json"
 """In the data folder while a server runs: where it listens, and the token of the command line."""
+RESTORING = "restoring"
+"""In the data folder until a restore into it is complete."""
 
 
 def system_clock() -> int:
@@ -116,11 +118,18 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
     Raises `Conflict` when another process has the data folder open.
     """
     with ExitStack() as stack:
-        stack.enter_context(_owned(settings.data_dir))
+        stack.enter_context(owned(settings.data_dir))
+        if (settings.data_dir / RESTORING).exists():
+            raise Conflict(
+                f"A restore into {settings.data_dir} was not finished; empty the folder and restore the backup again.",
+                field="data_dir",
+                code="half_restored",
+            )
         directory = Directory(settings.directory_url, clock)
         stack.callback(directory.close)
         store = Store(settings)
         stack.callback(store.close)
+        freezing.thaw(settings.store_folder)  # of a backup that was cut short
         seals = Seals(store)
         arrivals = Arrivals(clock, store.latest_arrival())
         writer = Writer(
@@ -129,7 +138,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             seals.unseal,
             queue_bytes=settings.queue_bytes,
             min_free_bytes=settings.min_free_bytes,
-            folder=Path(urlsplit(settings.store_url).path),
+            folder=settings.store_folder,
         )
         stack.callback(writer.close)
         stack.callback(Merger(store, clock).close)
@@ -169,7 +178,7 @@ def is_open(folder: Path) -> bool:
 
 
 @contextmanager
-def _owned(folder: Path) -> Iterator[None]:
+def owned(folder: Path) -> Iterator[None]:
     """Make the folder private and hold its lock for as long as the deck is open."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -6,6 +6,7 @@ product looks at the environment.
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -72,6 +73,11 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         return self.store or f"chdb://{(self.data_dir / 'store').resolve()}"
+
+    @property
+    def store_folder(self) -> Path:
+        """Where the embedded store lies."""
+        return Path(urlsplit(self.store_url).path)
 
     @property
     def directory_url(self) -> str:

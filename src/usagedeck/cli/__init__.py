@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from usagedeck import __version__
+from usagedeck.cli.backup import backup_command, restore_command
 from usagedeck.cli.common import say
 from usagedeck.cli.demo import demo_command
 from usagedeck.cli.importing import import_command
@@ -23,6 +24,8 @@ app = typer.Typer(
 app.command("serve")(serve_command)
 app.command("import")(import_command)
 app.command("demo")(demo_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 app.add_typer(workspace_app, name="workspace")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")

@@ -1,6 +1,8 @@
 """Reads and writes of the directory. Plain records in, plain records out; no rule about who may do what."""
 
+import sqlite3
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,6 +94,11 @@ class Directory:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def copy_to(self, path: Path) -> None:
+        """Write all of it, as it is at one moment, into a new file; others may go on reading and writing."""
+        with self._engine.connect() as db, closing(sqlite3.connect(path)) as copy:
+            db.connection.driver_connection.backup(copy)  # type: ignore[union-attr]
 
     def _migrate(self) -> None:
         config = Config()
