@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from usagedeck import backup
+from usagedeck import backup, doctor
 from usagedeck.access import Permission, Role
 from usagedeck.catalog import Label
 from usagedeck.deck import Deck
@@ -93,8 +93,12 @@ class EndBackup(Command, tag="backup.end"):
     """They were copied."""
 
 
+class Examine(Command, tag="doctor"):
+    """How everything is."""
+
+
 AnyCommand: TypeAlias = (
-    CreateWorkspace | ListWorkspaces | AddUser | CreateKey | ListKeys | RevokeKey | SetLabels | BeginBackup | EndBackup
+    CreateWorkspace | ListWorkspaces | AddUser | CreateKey | ListKeys | RevokeKey | SetLabels | BeginBackup | EndBackup | Examine
 )
 
 decode = msgspec.json.Decoder(AnyCommand).decode
@@ -127,6 +131,8 @@ def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
         case EndBackup():
             backup.end(deck)
             return {}
+        case Examine():
+            return doctor.examine(deck)
 
 
 def _workspace(deck: Deck, id_: str) -> Workspace:

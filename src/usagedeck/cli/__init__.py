@@ -10,6 +10,7 @@ from usagedeck import __version__
 from usagedeck.cli.backup import backup_command, restore_command
 from usagedeck.cli.common import say
 from usagedeck.cli.demo import demo_command
+from usagedeck.cli.doctor import doctor_command
 from usagedeck.cli.importing import import_command
 from usagedeck.cli.operate import key_app, user_app, workspace_app
 from usagedeck.cli.serving import serve_command
@@ -26,6 +27,7 @@ app.command("import")(import_command)
 app.command("demo")(demo_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)
+app.command("doctor")(doctor_command)
 app.add_typer(workspace_app, name="workspace")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")

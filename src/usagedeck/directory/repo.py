@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Row, create_engine, delete, event, insert, select, update
+from sqlalchemy import Connection, Row, create_engine, delete, event, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, IntegrityError
@@ -94,6 +94,16 @@ class Directory:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of everything; `active_keys` are those that still work."""
+        with self._engine.connect() as db:
+            found = {
+                table.name: int(db.execute(select(func.count()).select_from(table)).scalar_one())
+                for table in (workspaces, users, members, api_keys, labels, sessions)
+            }
+            active = select(func.count()).where(api_keys.c.revoked_at.is_(None))
+            return {**found, "active_keys": int(db.execute(active).scalar_one())}
 
     def copy_to(self, path: Path) -> None:
         """Write all of it, as it is at one moment, into a new file; others may go on reading and writing."""

@@ -100,6 +100,22 @@ class Store:
         self._background: Client | None = None
         self._background_lock = threading.Lock()
         self._migrate()
+        for _, name, wanted, actual in self.settings_in_effect():
+            if wanted != actual:
+                raise Conflict(
+                    f"The engine's {name} is {actual} and must be {wanted}; this release does not fit it.", field="store"
+                )
+
+    def settings_in_effect(self) -> list[tuple[str, str, str, str]]:
+        """The settings on which exactness and safety rest: handle, name, the value it was given, the value it has."""
+        text = "SELECT name, value FROM system.settings WHERE name IN {names:Array(String)}"
+        reading = self._read_settings(self._settings.query_seconds)
+        with self._write_lock:
+            written = self._writer.query(text, parameters={"names": list(_WRITE_SETTINGS)}).result_rows
+        read = self.run(Statement(text, {"names": list(reading)}, ("name", "value")))
+        actual = {("write", str(n)): str(v) for n, v in written} | {("read", str(n)): str(v) for n, v in read}
+        wanted = [*(("write", *setting) for setting in _WRITE_SETTINGS.items()), *(("read", *s) for s in reading.items())]
+        return [(handle, name, value, actual.get((handle, name), "unknown")) for handle, name, value in wanted]
 
     # --- handles
 

@@ -109,6 +109,11 @@ class Writer:
             self._jobs.put(errand)
         return errand.done
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of rows that were taken and are not written yet."""
+        return self._waiting
+
     def close(self) -> None:
         """Write what is waiting, then stop. Idempotent."""
         with self._lock:

@@ -1,0 +1,158 @@
+"""How a deck is: what it holds, what it takes, how it is set, and what its operator should do about it.
+
+It looks and says; it mends nothing. Each section is a function in `SECTIONS`, and adding one there is all it takes: the lag of
+sealing has its place in this list.
+"""
+
+import shutil
+import stat
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from usagedeck import __version__
+from usagedeck.catalog import Subject
+from usagedeck.deck import Deck
+from usagedeck.store import inspection, schema
+from usagedeck.store.merging import monday
+from usagedeck.times import MINUTE, iso
+
+MANY_PIECES = 300
+"""The engine makes senders wait from 1,000 pieces in one partition."""
+
+Facts = dict[str, Any]
+
+
+def examine(deck: Deck) -> Facts:
+    """Everything there is to say, by section, and `warnings`: a code and a sentence with what to do for each."""
+    facts: Facts = {name: look(deck) for name, look in SECTIONS.items()}
+    return {**facts, "warnings": [{"code": code, "message": message} for code, message in _warnings(deck, facts)]}
+
+
+def _about(deck: Deck) -> Facts:
+    return {
+        "release": __version__,
+        "schema_revision": schema.REVISION,
+        "engine": inspection.version(deck.store),
+        "data_dir": str(deck.settings.data_dir.absolute()),
+        "store": deck.settings.store_url,
+        "directory": deck.settings.directory_url,
+    }
+
+
+def _clock(deck: Deck) -> Facts:
+    latest = deck.store.latest_arrival() // 1000
+    return {"now": iso(deck.clock()), "latest_arrival": iso(latest) if latest else None}
+
+
+def _disk(deck: Deck) -> Facts:
+    usage = shutil.disk_usage(deck.settings.store_folder)
+    return {
+        "total": usage.total,
+        "free": usage.free,
+        "floor": deck.settings.min_free_bytes,
+        "store": _size(deck.settings.store_folder),
+        "directory": sum(_size(path) for path in deck.settings.data_dir.glob("directory.sqlite*")),
+        "waiting_to_be_written": deck.writer.waiting,
+    }
+
+
+def _size(path: Path) -> int:
+    """Bytes on the disk; files that go away meanwhile do not count."""
+    total = 0
+    for found in (path, *path.rglob("*")):
+        try:
+            entry = found.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(entry.st_mode):
+            total += entry.st_size
+    return total
+
+
+def _tables(deck: Deck) -> list[Facts]:
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for part in inspection.partitions(deck.store):
+        sums[part.table] = [a + b for a, b in zip(sums[part.table], (part.pieces, part.rows, part.bytes), strict=True)]
+    return [
+        {"table": table, "rows": rows, "bytes": size, "bytes_per_row": round(size / rows, 1), "pieces": pieces}
+        for table, (pieces, rows, size) in sums.items()
+    ]
+
+
+def _events(deck: Deck) -> Facts:
+    """What all tables together take, for each event."""
+    found = inspection.partitions(deck.store)
+    rows, size = sum(p.rows for p in found if p.table in list(Subject)), sum(p.bytes for p in found)
+    return {"rows": rows, "bytes": size, "bytes_per_event": round(size / rows, 1) if rows else None}
+
+
+def _weeks(deck: Deck) -> Facts:
+    unmerged = deck.store.unmerged(monday(deck.clock()))
+    return {"partitions": [asdict(part) for part in inspection.partitions(deck.store)], "unmerged_weeks": len(unmerged)}
+
+
+def _settings(deck: Deck) -> Facts:
+    return deck.settings.model_dump(mode="json", exclude={"metrics_token"})
+
+
+def _engine(deck: Deck) -> list[Facts]:
+    return [{"handle": h, "name": n, "wanted": w, "actual": a} for h, n, w, a in deck.store.settings_in_effect()]
+
+
+SECTIONS: dict[str, Callable[[Deck], Any]] = {
+    "about": _about,
+    "clock": _clock,
+    "disk": _disk,
+    "events": _events,
+    "tables": _tables,
+    "weeks": _weeks,
+    "put_aside": lambda deck: inspection.put_aside(deck.store),
+    "directory": lambda deck: deck.directory.counts(),
+    "settings": _settings,
+    "engine_settings": _engine,
+}
+
+
+def _warnings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
+    disk = facts["disk"]
+    missing = disk["floor"] - disk["free"]
+    if missing > 0:
+        yield (
+            "disk_full",
+            f"Events are refused: free at least {missing:,} bytes of disk, or lower min_free_bytes. Reading goes on.",
+        )
+    elif disk["free"] < 2 * disk["floor"]:
+        yield "disk_nearly_full", f"Events will be refused when {-missing:,} more bytes of disk are used; make room in time."
+    if facts["put_aside"]:
+        names = ", ".join(facts["put_aside"][:5])
+        yield (
+            "put_aside",
+            f"The engine found pieces broken and put them aside ({names}). Restore a backup, or send those events again.",
+        )
+    for part in facts["weeks"]["partitions"]:
+        if part["pieces"] > MANY_PIECES:
+            yield (
+                "many_pieces",
+                f"{part['table']} of {part['partition']} is in {part['pieces']:,} pieces, so merging is behind: look for "
+                "warnings in the log, and send larger batches.",
+            )
+    for row in facts["engine_settings"]:
+        if row["wanted"] != row["actual"]:
+            yield (
+                "engine_setting",
+                f"The engine's {row['name']} is {row['actual']} and must be {row['wanted']}; report it as a bug.",
+            )
+    ahead = deck.store.latest_arrival() // 1000 - deck.clock()
+    if ahead > MINUTE:
+        yield (
+            "clock_put_back",
+            f"The latest event arrived {ahead // MINUTE:,} minutes after what this machine's clock says is now. Numbers stay "
+            "right, but events are refused as of the future while the clock is behind; set it.",
+        )
+    if deck.settings.data_dir.stat().st_mode & 0o077:
+        yield "not_private", f"Others on this machine can open {deck.settings.data_dir}; chmod 700 it."
+    if not facts["directory"]["workspaces"]:
+        yield "no_workspace", "There is no workspace yet; `usagedeck workspace create NAME` makes one and its first key."
