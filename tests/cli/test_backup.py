@@ -5,7 +5,9 @@ import io
 import json
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +18,7 @@ from typer.testing import CliRunner
 
 from tests.house import NOON, build_house, served
 from usagedeck import access, archive, backup, report
-from usagedeck.catalog import METRICS, Subject
+from usagedeck.catalog import METRICS, ROLLUPS, Subject
 from usagedeck.cli import app
 from usagedeck.deck import RESTORING, SERVER_FILE, open_deck
 from usagedeck.errors import UsagedeckError
@@ -24,7 +26,8 @@ from usagedeck.query import Query, Selection
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.store import freezing, schema
-from usagedeck.times import DAY, iso, zone
+from usagedeck.store.clickhouse import Store
+from usagedeck.times import DAY, HOUR, iso, zone
 from usagedeck.web.server import Running
 from usagedeck.windows import LATEST_WINDOW, Interval, Window
 
@@ -131,6 +134,45 @@ def test_a_running_server_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert not freezing.place(folder / "store").exists(), "nothing is held any longer"
         assert house.send([{"id": "b", "time": NOON}]).accepted == 1
         assert run("backup", tmp_path / "b2", "--data-dir", folder)["rows"]["requests"] == 2
+
+
+def test_a_seal_that_is_published_while_the_store_is_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A seal without its rows would count nothing where there are events; rows without their seal are nobody's."""
+    rollup = next(iter(ROLLUPS.values())).table
+    fill_now, published = threading.Event(), threading.Event()
+    with open_deck(Settings(data_dir=tmp_path / "data", min_free_bytes=0), lambda: NOON) as deck:
+        house = build_house(deck)
+        house.send({"id": f"{n}", "time": NOON - n * HOUR, "credits": "0.5"} for n in range(100))
+        execute, record = deck.store.execute, deck.store.record
+
+        def sealing(_: Store, statement: Statement) -> None:
+            filling.release()
+            if statement.text.startswith(f"INSERT INTO {rollup} "):
+                assert fill_now.wait(60)
+            execute(statement)
+            if statement.text.startswith("INSERT INTO seals"):
+                published.set()
+
+        def freezing_one(_: Store, statement: Statement) -> None:
+            record(statement)
+            if statement.text.startswith((f"ALTER TABLE {rollup} FREEZE", "ALTER TABLE seals FREEZE")):
+                fill_now.set()
+                assert published.wait(60)
+
+        filling = threading.Semaphore(0)
+        monkeypatch.setattr(Store, "execute", sealing)
+        sealer = threading.Thread(target=deck.sealer.look)
+        sealer.start()
+        assert filling.acquire(timeout=60)
+        monkeypatch.setattr(Store, "record", freezing_one)
+        begun = backup.begin(deck)
+        archive.write(tmp_path / "b", begun.contents, {n: Path(p) for n, p in begun.files.items()}, lambda _: lambda _: None)
+        sealer.join(60)
+        assert not sealer.is_alive()
+    monkeypatch.undo()
+    run("restore", tmp_path / "b", "--data-dir", tmp_path / "copy")
+    assert told(tmp_path / "copy", house.api_key)[0] == told(tmp_path / "data", house.api_key)[0]
+    assert told(tmp_path / "copy", house.api_key)[0][0][2:] == [100, Decimal(50)]
 
 
 def test_a_server_that_is_restarted_during_a_backup(
