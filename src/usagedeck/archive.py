@@ -23,7 +23,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 TAR = ".tar"
 _BUFFER = 2**20
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_NAME = re.compile(r"[^/\0.][^/\0]*(/[^/\0.][^/\0]*)*")
+"""Relative, and no step of it begins with a dot, so that nothing is written outside of where it belongs."""
 
 Moved: TypeAlias = Callable[[int], None]
 """Told of bytes as they are copied."""
