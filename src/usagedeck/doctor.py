@@ -4,8 +4,8 @@ It looks and says; it mends nothing. Each section is a function in `SECTIONS`, a
 sealing has its place in this list.
 """
 
+import os
 import shutil
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -60,16 +60,16 @@ def _disk(deck: Deck) -> Facts:
 
 
 def _size(path: Path) -> int:
-    """Bytes on the disk; files that go away meanwhile do not count."""
-    total = 0
-    for found in (path, *path.rglob("*")):
-        try:
-            entry = found.lstat()
-        except FileNotFoundError:
-            continue
-        if stat.S_ISREG(entry.st_mode):
-            total += entry.st_size
-    return total
+    """Bytes of a file or of all files in a folder; those that go away meanwhile do not count."""
+    inside = (Path(folder) / name for folder, _, files in os.walk(path) for name in files)
+    return sum(map(_bytes, inside if path.is_dir() else [path]))
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _tables(deck: Deck) -> list[Facts]:

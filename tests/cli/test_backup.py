@@ -216,7 +216,7 @@ def test_targets_that_cannot_be(furnished: tuple[Path, str], tmp_path: Path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
-@pytest.fixture(params=["folder", "file.tar"])
+@pytest.fixture(params=["folder"])
 def written(furnished: tuple[Path, str], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     target = tmp_path / str(request.param)
     run("backup", target, "--data-dir", furnished[0])
@@ -249,7 +249,6 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, Any]], Non
     return target
 
 
-@pytest.mark.parametrize("written", ["folder"], indirect=True)
 def test_newer_and_strange_ones(written: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     changes: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
@@ -277,7 +276,6 @@ def test_newer_and_strange_ones(written: Path, tmp_path: Path) -> None:
         assert not copy.exists()
 
 
-@pytest.mark.parametrize("written", ["folder"], indirect=True)
 def test_one_flipped_bit_in_any_file(written: Path, tmp_path: Path) -> None:
     files = [
         path for path in sorted(written.rglob("*")) if path.is_file() and path.stat().st_size and path.name != archive.MANIFEST

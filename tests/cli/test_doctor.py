@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -134,6 +135,27 @@ def test_every_other_warning(house: House, clock: StillClock, monkeypatch: pytes
     assert "180 minutes after what this machine's clock says" in found["clock_put_back"]
     assert "async_insert is 1 and must be 0" in found["engine_setting"]
     deck.settings.data_dir.chmod(0o700)
+
+
+def test_files_that_come_and_go_while_it_counts(house: House) -> None:
+    """As they do in a store that takes events."""
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        folder = house.deck.settings.store_folder / "tmp" / "passing"
+        while not stop.is_set():
+            folder.mkdir()
+            (folder / "file").touch()
+            shutil.rmtree(folder)
+
+    passing = threading.Thread(target=come_and_go)
+    passing.start()
+    try:
+        for _ in range(30):
+            assert doctor.examine(house.deck)["disk"]["store"] > 0
+    finally:
+        stop.set()
+        passing.join()
 
 
 def test_an_empty_deck(deck: Deck) -> None:

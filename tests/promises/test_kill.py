@@ -2,6 +2,7 @@
 was never acknowledged completes it."""
 
 import json
+import os
 import random
 import threading
 from decimal import Decimal
@@ -136,7 +137,7 @@ def test_during_an_import_into_a_stopped_server(folder: Path, tmp_path: Path, to
 
 
 def paths(folder: Path) -> int:
-    return sum(1 for _ in folder.rglob("*"))
+    return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
 
 
 def test_during_the_first_start(tmp_path: Path, torture: bool) -> None:
