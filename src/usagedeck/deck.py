@@ -14,6 +14,7 @@ from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import EventReader, version
 from usagedeck.settings import Settings
 from usagedeck.store import freezing
+from usagedeck.store.answers import Answers
 from usagedeck.store.clickhouse import Store
 from usagedeck.store.merging import Merger
 from usagedeck.store.rollup import Sealer, Seals
@@ -102,6 +103,7 @@ class Throttle:
 class Deck:
     settings: Settings
     store: Store
+    answers: Answers
     directory: Directory
     writer: Writer
     seals: Seals
@@ -155,6 +157,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         yield Deck(
             settings=settings,
             store=store,
+            answers=Answers(store),
             directory=directory,
             writer=writer,
             seals=seals,

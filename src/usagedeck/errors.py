@@ -9,6 +9,7 @@
     ├── Conflict            the thing is there already, or somebody else holds it
     ├── TooBusy             try again after `retry_after` seconds
     ├── QueryTooHeavy       a question ran into its time, memory or row budget
+    ├── Cancelled           whoever asked has gone; nobody reads this
     ├── StorageFull         the disk floor is reached; reads go on
     └── StoreFailed         the store answered with something we did not expect
 
@@ -67,6 +68,10 @@ class TooBusy(UsagedeckError):
 
 class QueryTooHeavy(UsagedeckError):
     code = "query_too_heavy"
+
+
+class Cancelled(UsagedeckError):
+    code = "cancelled"
 
 
 class StorageFull(UsagedeckError):

@@ -60,7 +60,7 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     top, others = _top(deck, query, scope)
     route = sql.plan(query, scope, deck.seals.ledger, now=now)
     statement = sql.compile(query, scope, route=route, top=top, now=now)
-    rows = deck.store.stream(statement) if stream else _capped(deck.store.run(statement), query)
+    rows = deck.answers.stream(statement) if stream else _capped(deck.answers.run(statement), query)
     points = _points(query, rows)
     if query.cumulative:
         points = _limited(query, _accumulated(query, points))
@@ -86,7 +86,7 @@ def _top(deck: Deck, query: Query, scope: Scope) -> tuple[list[Series] | None, i
     if query.top is None:
         return None, 0
     route = sql.plan_rank(query, scope, deck.seals.ledger)
-    ranked = deck.store.run(sql.rank(query, scope, query.top, route=route))
+    ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route))
     width = len(query.dimensions)
     total = ranked[0][-1] if ranked else 0
     return [tuple(str(cell) for cell in row[:width]) for row in ranked], total - len(ranked)
@@ -251,7 +251,7 @@ def values(
     text = search.lower()
     like = Word(search, ((by.name, tuple(i for i, n in names.items() if text in n.lower())),)) if search else None
     route = sql.plan_rank(query, scope, deck.seals.ledger)
-    found = deck.store.run(sql.rank(query, scope, min(limit, MAX_VALUES), route=route, like=like))
+    found = deck.answers.run(sql.rank(query, scope, min(limit, MAX_VALUES), route=route, like=like))
     rows: list[list[Cell]] = []
     for row in found:
         cell = None if row[0] == "" else str(row[0])
@@ -275,8 +275,8 @@ def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: boo
     statement = sql.compile_log(query, scope)
     columns, write = _log_shape(deck, query, scope, who.workspace.currency)
     if stream:
-        return LogPage(Table(columns, (write(row[2:]) for row in deck.store.stream(statement))), None, None, fresh)
-    rows = deck.store.run(statement)
+        return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, fresh)
+    rows = deck.answers.run(statement)
     more = query.limit is not None and len(rows) > query.limit
     rows = rows[: query.limit]
     backwards = query.cursor is not None and (query.cursor.direction is Direction.NEWER) is not query.ascending

@@ -18,6 +18,7 @@ from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject
 from usagedeck.errors import StoreFailed
 from usagedeck.sql import Statement
 from usagedeck.store.clickhouse import Store
+from usagedeck.store.ticket import Ticket
 from usagedeck.table import FORMULA_STARTS
 
 WINDOW = {"start": "2026-10-31T00:00:00Z", "end": "2026-11-04T00:00:00Z"}
@@ -257,8 +258,8 @@ def test_there_is_no_cap_on_rows_or_buckets(asker: httpx2.Client, town: Town) ->
 def failing_after(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Store.stream
 
-    def broken(self: Store, statement: Statement) -> Iterator[Any]:
-        for n, row in enumerate(stream(self, statement)):
+    def broken(self: Store, statement: Statement, ticket: Ticket | None = None) -> Iterator[Any]:
+        for n, row in enumerate(stream(self, statement, ticket)):
             if n == rows:
                 raise StoreFailed("The store failed to answer.")
             yield row

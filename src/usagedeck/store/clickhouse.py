@@ -9,9 +9,11 @@ question had already written in front of the handle's next answer.
 import logging
 import queue
 import re
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,11 +22,12 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from usagedeck.catalog import Subject
-from usagedeck.errors import Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
+from usagedeck.errors import Cancelled, Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
 from usagedeck.events import REVISION_STEP
 from usagedeck.settings import Settings
 from usagedeck.sql import Bound, Statement
 from usagedeck.store import schema
+from usagedeck.store.ticket import Ticket, gone
 from usagedeck.table import Row
 
 log = logging.getLogger(__name__)
@@ -63,9 +66,11 @@ _TOO_HEAVY = {
     396: ("it returns too many rows", "query_rows"),
 }
 _FULL = 243
+_KILLED = 394
+_KILL_PAUSE = 0.02
 
 
-def explain(error: Exception) -> QueryTooHeavy | StorageFull | StoreFailed:
+def explain(error: Exception) -> QueryTooHeavy | StorageFull | Cancelled | StoreFailed:
     """The engine's complaint as one of ours. The text of the engine stays in the log: it may quote values."""
     match = re.search(r"Code: (\d+)", str(error))
     code = getattr(error, "code", None) or (int(match[1]) if match else 0)
@@ -75,10 +80,69 @@ def explain(error: Exception) -> QueryTooHeavy | StorageFull | StoreFailed:
             f"The question was stopped because {what}; ask for a shorter window, fewer series or a coarser interval "
             f"(limit: {setting})."
         )
+    if code == _KILLED:
+        return gone()
     if code == _FULL:
         return StorageFull("The disk of the store is full; free some space and send the events again. Reading goes on.")
     log.error("the engine failed with code %s: %s", code, str(error)[:2000])
     return StoreFailed("The store failed to answer; the server's log has the details.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A handle for questions, and the name its questions go by in the engine."""
+
+    client: Client
+    tag: str
+
+
+@dataclass(slots=True)
+class _Work:
+    """One question on one handle: either it ends, or it is condemned and its handle with it."""
+
+    over: threading.Event = field(default_factory=threading.Event)
+    _condemned: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def end(self) -> bool:
+        """The work is over; whether its handle may be used again."""
+        with self._lock:
+            self.over.set()
+            return not self._condemned
+
+    def condemn(self) -> bool:
+        """Whether there is something left to stop. From then on the handle belongs to nobody else."""
+        with self._lock:
+            self._condemned = not self.over.is_set()
+            return self._condemned
+
+
+class _Places:
+    """As many questions are answered side by side; the others wait for their turn."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, ticket: Ticket, seconds: float) -> Iterator[None]:
+        """A place. Raises `TooBusy` when none becomes free in time, `Cancelled` when the ticket is given up meanwhile."""
+        with ticket.working(self._wake), self._changed:
+            if not self._changed.wait_for(lambda: self._free or ticket.given_up, seconds):
+                raise TooBusy("Too many questions are being answered; try again in a moment.", retry_after=1)
+            if ticket.given_up:
+                raise gone()
+            self._free -= 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
 
 class Store:
@@ -91,14 +155,15 @@ class Store:
         """
         self._settings = settings
         self._url = settings.store_url
-        self._idle: queue.LifoQueue[Client] = queue.LifoQueue()
-        self._permits = threading.BoundedSemaphore(settings.query_parallel)
+        self._idle: queue.LifoQueue[_Reader] = queue.LifoQueue()
+        self._places = _Places(settings.query_parallel)
         self._exports = threading.BoundedSemaphore(settings.export_parallel)
         self._closed = False
         self._writer = self._open(_WRITE_SETTINGS)
         self._write_lock = threading.Lock()
         self._background: Client | None = None
         self._background_lock = threading.Lock()
+        self._kill_lock = threading.Lock()
         self._migrate()
         for _, name, wanted, actual in self.settings_in_effect():
             if wanted != actual:
@@ -142,46 +207,73 @@ class Store:
             "max_rows_to_read": str(limits.query_rows),
         }
 
+    def _open_reader(self, seconds: int) -> "_Reader":
+        tag = secrets.token_hex(16)
+        return _Reader(self._open({**self._read_settings(seconds), "log_comment": tag}), tag)
+
     @contextmanager
-    def _reader(self) -> Iterator[Client]:
-        """A handle for one question. After any exception it is closed instead of going back."""
-        if not self._permits.acquire(timeout=self._settings.query_seconds):
-            raise TooBusy("Too many questions are being answered; try again in a moment.", retry_after=1)
-        try:
+    def _reader(self, ticket: Ticket | None = None) -> Iterator[Client]:
+        """A handle for one question. After any exception, or when the question was given up, it is closed instead of going
+        back."""
+        ticket = ticket or Ticket()
+        with self._places.taken(ticket, self._settings.query_seconds):
             try:
-                client = self._idle.get_nowait()
+                reader = self._idle.get_nowait()
             except queue.Empty:
-                client = self._open(self._read_settings(self._settings.query_seconds))
+                reader = self._open_reader(self._settings.query_seconds)
+            work = _Work()
             try:
-                yield client
+                with ticket.working(lambda: self._kill(reader, work)):
+                    yield reader.client
             except BaseException:
-                client.close()
+                work.end()
+                reader.client.close()
                 raise
-            self._idle.put(client)
-        finally:
-            self._permits.release()
+            if work.end():
+                self._idle.put(reader)
+            else:
+                reader.client.close()
+
+    def _kill(self, reader: "_Reader", work: "_Work") -> None:
+        """Stop what runs on a handle: again and again until it has ended, since it may be about to begin."""
+        if not work.condemn():
+            return
+        pause = _KILL_PAUSE
+        while not work.over.is_set():
+            with self._kill_lock:
+                killer = self._open({})
+                try:
+                    killer.command("KILL QUERY WHERE Settings['log_comment'] = {tag:String} ASYNC", {"tag": reader.tag})
+                except (ClickHouseError, RuntimeError) as error:
+                    log.warning("a question could not be stopped: %s", error)
+                finally:
+                    killer.close()
+            work.over.wait(pause)
+            pause = min(2 * pause, 1)
 
     # --- questions
 
-    def run(self, statement: Statement) -> list[Row]:
-        """All rows of an answer. Raises `QueryTooHeavy` when it runs into a limit."""
-        with self._reader() as client:
+    def run(self, statement: Statement, ticket: Ticket | None = None) -> list[Row]:
+        """All rows of an answer. Raises `QueryTooHeavy` when it runs into a limit, `Cancelled` when it is given up."""
+        with self._reader(ticket) as client:
             return [row for block in _blocks(client, statement) for row in block]
 
-    def stream(self, statement: Statement) -> Iterator[Row]:
+    def stream(self, statement: Statement, ticket: Ticket | None = None) -> Iterator[Row]:
         """The rows of an answer as they come, on a handle of its own; for downloads of any length.
 
-        Raises `TooBusy`, with the first row, when too many downloads are under way.
+        Raises `TooBusy`, with the first row, when too many downloads are under way, and `Cancelled` when it is given up.
         """
         if not self._exports.acquire(timeout=1):
             raise TooBusy("Too many downloads are under way; try again in a moment.", retry_after=5)
         try:
-            client = self._open(self._read_settings(self._settings.export_seconds))
+            reader, work = self._open_reader(self._settings.export_seconds), _Work()
             try:
-                for block in _blocks(client, statement):
-                    yield from block
+                with (ticket or Ticket()).working(lambda: self._kill(reader, work)):
+                    for block in _blocks(reader.client, statement):
+                        yield from block
             finally:
-                client.close()
+                work.end()
+                reader.client.close()
         finally:
             self._exports.release()
 
@@ -274,7 +366,7 @@ class Store:
             return
         self._closed = True
         while not self._idle.empty():
-            self._idle.get_nowait().close()
+            self._idle.get_nowait().client.close()
         self._writer.close()
         if self._background is not None:
             self._background.close()

@@ -17,6 +17,7 @@ from usagedeck.errors import InvalidInput, NotAllowed
 from usagedeck.query import Cursor, LogQuery, Op, Query
 from usagedeck.table import Column, Table, csv_lines, json_rows
 from usagedeck.times import iso, local_date, zone, zone_name
+from usagedeck.web.asking import QuestionRoute
 from usagedeck.web.auth import DeckOf, who_asks
 from usagedeck.web.params import Asked, listed
 from usagedeck.web.problems import REFUSALS, json
@@ -35,7 +36,7 @@ class CsvResponse(StreamingResponse):
 
 AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
-router = APIRouter(prefix="/api/v1", responses=REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS, route_class=QuestionRoute)
 
 
 class ColumnOut(BaseModel):

@@ -1,5 +1,6 @@
 """Who is behind a request, and the sign-in of the page."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -12,15 +13,17 @@ from usagedeck.access import View, Who
 from usagedeck.deck import Deck
 from usagedeck.errors import NotFound, NotSignedIn
 from usagedeck.times import iso
+from usagedeck.web.asking import TICKET
 from usagedeck.web.problems import REFUSALS, json
 
 COOKIE = "usagedeck_session"
 
 
 def deck_of(request: Request) -> Deck:
-    """The deck this server was started with."""
+    """The deck this server was started with; a question's own answers end when its asker goes."""
     deck: Deck = request.app.state.deck
-    return deck
+    ticket = request.scope.get(TICKET)
+    return replace(deck, answers=deck.answers.of(ticket)) if ticket else deck
 
 
 DeckOf = Annotated[Deck, Depends(deck_of)]

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from usagedeck.errors import (
+    Cancelled,
     Conflict,
     InvalidInput,
     NotAllowed,
@@ -33,6 +34,7 @@ STATUS: tuple[tuple[type[UsagedeckError], int, str], ...] = (
     (Conflict, 409, "Conflict"),
     (QueryTooHeavy, 422, "Question too heavy"),
     (TooBusy, 429, "Too busy"),
+    (Cancelled, 499, "Client closed the request"),
     (StoreFailed, 500, "Store failed"),
     (StorageFull, 507, "Storage full"),
 )

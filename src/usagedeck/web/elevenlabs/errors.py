@@ -10,12 +10,12 @@ import structlog
 from fastapi import Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from usagedeck.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn, TooBusy, TooLarge, UsagedeckError
+from usagedeck.web.asking import QuestionRoute
 from usagedeck.web.problems import headers_of, json, trace_id
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ MAX_ROWS = 100_000
 """Most rows of a table; what would be more is refused, never cut."""
 
 
-class WireRoute(APIRoute):
+class WireRoute(QuestionRoute):
     """Reads the body strictly and answers every error in one of the two shapes."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
