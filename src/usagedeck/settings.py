@@ -48,9 +48,21 @@ class Settings(BaseSettings):
     queue_bytes: int = Field(64 * 2**20, ge=2**20, description="Events waiting to be written before senders are told to wait.")
     min_free_bytes: int = Field(2**30, ge=0, description="Free disk space below which events are refused; reads go on.")
 
+    # the engine
+    memory: int = Field(
+        0,
+        ge=0,
+        description="Most memory the embedded store may use, in bytes; 0 is half of what the machine or its container has. "
+        "Questions and downloads, as many as may run side by side, share three quarters of it equally.",
+    )
+
     # questions
     query_seconds: int = Field(15, ge=1, description="Longest time one question may take.")
-    query_memory: int = Field(1_500_000_000, ge=10_000_000, description="Most memory one question may use, in bytes.")
+    query_memory: int = Field(
+        1_500_000_000,
+        ge=10_000_000,
+        description="Most memory one question may use, in bytes; never more than its share of memory.",
+    )
     query_rows: int = Field(2_000_000_000, ge=1000, description="Most rows one question may read.")
     query_parallel: int = Field(4, ge=1, le=64, description="Questions answered side by side.")
     export_parallel: int = Field(4, ge=1, le=64, description="CSV downloads served side by side.")

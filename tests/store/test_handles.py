@@ -309,3 +309,16 @@ def test_closing_twice_is_closing_once(settings: Settings, handles: list[Client]
     store.close()
     store.close()
     assert all(closed(handle) for handle in handles)
+
+
+def test_an_insert_that_finds_no_memory_is_tried_again_later(settings: Settings) -> None:
+    """It is no question that could be made smaller."""
+    store = Store(settings)
+    try:
+        store._writer.set_client_setting("max_memory_usage", "1000000")
+        with pytest.raises(TooBusy, match="short of memory; send the events again"):
+            store.insert(Subject.REQUESTS, b'{"workspace_id": "w", "time": 1, "id": "i", "version": 1}\n' * 50_000)
+        store.insert(Subject.REQUESTS, b'{"workspace_id": "w", "time": 1, "id": "i", "version": 1}')
+        assert store.rows(Subject.REQUESTS) == 1
+    finally:
+        store.close()

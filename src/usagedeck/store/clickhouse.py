@@ -26,7 +26,7 @@ from usagedeck.errors import Cancelled, Conflict, QueryTooHeavy, StorageFull, St
 from usagedeck.events import REVISION_STEP
 from usagedeck.settings import Settings
 from usagedeck.sql import Bound, Statement
-from usagedeck.store import schema
+from usagedeck.store import memory, schema
 from usagedeck.store.ticket import Ticket, gone
 from usagedeck.table import Row
 
@@ -61,7 +61,7 @@ _TOO_HEAVY = {
     158: ("it reads too many rows", "query_rows"),
     159: ("it takes too long", "query_seconds, or export_seconds of a download"),
     160: ("it would take too long", "query_seconds, or export_seconds of a download"),
-    241: ("it needs too much memory", "query_memory"),
+    241: ("it needs too much memory", "query_memory, or memory of the whole store"),
     307: ("it reads too many bytes", "query_rows"),
     396: ("it returns too many rows", "query_rows"),
 }
@@ -155,6 +155,7 @@ class Store:
         """
         self._settings = settings
         self._url = settings.store_url
+        self._options = memory.engine_options(settings)
         self._idle: queue.LifoQueue[_Reader] = queue.LifoQueue()
         self._places = _Places(settings.query_parallel)
         self._exports = threading.BoundedSemaphore(settings.export_parallel)
@@ -189,7 +190,12 @@ class Store:
         if parts.scheme != "chdb":
             raise Conflict(f'store "{parts.scheme}://" is unknown; use chdb:///path.', field="store")
         try:
-            return clickhouse_connect.get_client(interface="chdb", path=parts.path, settings=dict(settings))
+            return clickhouse_connect.get_client(
+                interface="chdb",
+                path=parts.path,
+                settings=dict(settings),
+                chdb_options=self._options,
+            )
         except ClickHouseError as error:
             raise Conflict(
                 f"The store at {parts.path} cannot be opened; another process may be using it ({str(error)[:300]}).",
@@ -197,19 +203,19 @@ class Store:
             ) from error
 
     def _read_settings(self, seconds: int) -> dict[str, str]:
-        limits = self._settings
+        limits, share = self._settings, memory.of_question(self._settings)
         return {
             **_READ_SETTINGS,
             "max_execution_time": str(seconds),
-            "max_memory_usage": str(limits.query_memory),
-            "max_bytes_before_external_group_by": str(limits.query_memory // 3),
-            "max_bytes_before_external_sort": str(limits.query_memory // 3),
+            "max_memory_usage": str(share),
+            "max_bytes_before_external_group_by": str(share // 3),
+            "max_bytes_before_external_sort": str(share // 3),
             "max_rows_to_read": str(limits.query_rows),
         }
 
-    def _open_reader(self, seconds: int) -> "_Reader":
+    def _open_reader(self, seconds: int, **more: str) -> "_Reader":
         tag = secrets.token_hex(16)
-        return _Reader(self._open({**self._read_settings(seconds), "log_comment": tag}), tag)
+        return _Reader(self._open({**self._read_settings(seconds), "log_comment": tag, **more}), tag)
 
     @contextmanager
     def _reader(self, ticket: Ticket | None = None) -> Iterator[Client]:
@@ -266,7 +272,7 @@ class Store:
         if not self._exports.acquire(timeout=1):
             raise TooBusy("Too many downloads are under way; try again in a moment.", retry_after=5)
         try:
-            reader, work = self._open_reader(self._settings.export_seconds), _Work()
+            reader, work = self._open_reader(self._settings.export_seconds, max_threads="1"), _Work()
             try:
                 with (ticket or Ticket()).working(lambda: self._kill(reader, work)):
                     for block in _blocks(reader.client, statement):
@@ -295,7 +301,10 @@ class Store:
             except Exception as error:
                 self._writer.close()
                 self._writer = self._open(_WRITE_SETTINGS)
-                raise explain(error) from error
+                found = explain(error)
+                if isinstance(found, QueryTooHeavy):  # an insert is no question: what it ran into is the memory of the whole
+                    raise TooBusy("The store is short of memory; send the events again in a moment.", retry_after=2) from error
+                raise found from error
 
     def record(self, statement: Statement) -> None:
         """A small durable write on the writer's handle."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import anyio
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
@@ -31,6 +32,10 @@ TAGS: Sequence[dict[str, str]] = (
 )
 
 
+COLLECTING_THREADS = 8
+"""Batches decoded side by side. More would only wait for each other: decoding holds the interpreter."""
+
+
 def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     """The application. With an `operator_token` the command line may hand commands to it."""
     app = _doors()
@@ -38,6 +43,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     app.state.deck = deck
     app.state.operator_token = operator_token
     app.state.registry = registry
+    app.state.collecting = anyio.CapacityLimiter(COLLECTING_THREADS)
     app.state.counters = pages.Counters(registry)
     app.mount("/static", GZipMiddleware(StaticFiles(directory=pages.STATIC)), name="static")
     return Guard(app, deck.settings, registry)

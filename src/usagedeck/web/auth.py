@@ -19,8 +19,11 @@ from usagedeck.web.problems import REFUSALS, json
 COOKIE = "usagedeck_session"
 
 
-def deck_of(request: Request) -> Deck:
-    """The deck this server was started with; a question's own answers end when its asker goes."""
+async def deck_of(request: Request) -> Deck:
+    """The deck this server was started with; a question's own answers end when its asker goes.
+
+    Asynchronous only because the framework would take a thread for a plain function.
+    """
     deck: Deck = request.app.state.deck
     ticket = request.scope.get(TICKET)
     return replace(deck, answers=deck.answers.of(ticket)) if ticket else deck

@@ -1,11 +1,12 @@
 """The collecting door: `POST /v1/events`."""
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from usagedeck import access, ingest
 from usagedeck.deck import Deck
@@ -14,6 +15,8 @@ from usagedeck.readers import ndjson
 from usagedeck.readers.compressed import Decompressor
 from usagedeck.web.auth import DeckOf, secret_of
 from usagedeck.web.problems import Problem, json, problem
+
+T = TypeVar("T")
 
 router = APIRouter(tags=["collecting"])
 
@@ -67,16 +70,21 @@ async def events(
 
     Identity is workspace, time and id: the same event sent again counts once, and the first arrival wins.
     """
-    who = await run_in_threadpool(access.who_by_key, deck, secret_of(request))
+    who = await _apart(request, lambda: access.who_by_key(deck, secret_of(request)))
     access.require(who, access.Permission.WRITE)
     try:
         body = await _body(request, deck, content_encoding.strip().lower() or "identity")
-        waiting = await run_in_threadpool(lambda: ingest.take(deck, who, ndjson.split(body, deck.settings.max_batch_events)))
+        waiting = await _apart(request, lambda: ingest.take(deck, who, ndjson.split(body, deck.settings.max_batch_events)))
     except TooLarge as error:
         return problem(request, 413, "Too large", error.code, error.message, error.field)
     receipt = await asyncio.wrap_future(waiting)
     request.app.state.counters.count(len(receipt.rejected), receipt.accepted)
     return json(_receipt(receipt), 422 if receipt.refused else 200)
+
+
+async def _apart(request: Request, work: Callable[[], T]) -> T:
+    """In a thread of the collecting door's own: questions that wait for their turn may hold all of the shared ones."""
+    return await run_sync(work, limiter=request.app.state.collecting)
 
 
 async def _body(request: Request, deck: Deck, encoding: str) -> bytes:
