@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ from usagedeck.events import REVISION_STEP
 from usagedeck.settings import Settings
 from usagedeck.sql import Bound, Statement
 from usagedeck.store import memory, schema
+from usagedeck.store.places import Places, Work
 from usagedeck.store.ticket import Ticket, gone
 from usagedeck.table import Row
 
@@ -88,61 +89,20 @@ def explain(error: Exception) -> QueryTooHeavy | StorageFull | Cancelled | Store
     return StoreFailed("The store failed to answer; the server's log has the details.")
 
 
+def _explain_write(error: Exception) -> Exception:
+    """A write is no question that could be made smaller: what it ran into is the memory of the whole."""
+    found = explain(error)
+    if isinstance(found, QueryTooHeavy):
+        return TooBusy("The store is short of memory; send the events again in a moment.", retry_after=2)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """A handle for questions, and the name its questions go by in the engine."""
 
     client: Client
     tag: str
-
-
-@dataclass(slots=True)
-class _Work:
-    """One question on one handle: either it ends, or it is condemned and its handle with it."""
-
-    over: threading.Event = field(default_factory=threading.Event)
-    _condemned: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def end(self) -> bool:
-        """The work is over; whether its handle may be used again."""
-        with self._lock:
-            self.over.set()
-            return not self._condemned
-
-    def condemn(self) -> bool:
-        """Whether there is something left to stop. From then on the handle belongs to nobody else."""
-        with self._lock:
-            self._condemned = not self.over.is_set()
-            return self._condemned
-
-
-class _Places:
-    """As many questions are answered side by side; the others wait for their turn."""
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, ticket: Ticket, seconds: float) -> Iterator[None]:
-        """A place. Raises `TooBusy` when none becomes free in time, `Cancelled` when the ticket is given up meanwhile."""
-        with ticket.working(self._wake), self._changed:
-            if not self._changed.wait_for(lambda: self._free or ticket.given_up, seconds):
-                raise TooBusy("Too many questions are being answered; try again in a moment.", retry_after=1)
-            if ticket.given_up:
-                raise gone()
-            self._free -= 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += 1
-                self._changed.notify_all()
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
 
 
 class Store:
@@ -157,7 +117,7 @@ class Store:
         self._url = settings.store_url
         self._options = memory.engine_options(settings)
         self._idle: queue.LifoQueue[_Reader] = queue.LifoQueue()
-        self._places = _Places(settings.query_parallel)
+        self._places = Places(settings.query_parallel)
         self._exports = threading.BoundedSemaphore(settings.export_parallel)
         self._closed = False
         self._writer = self._open(_WRITE_SETTINGS)
@@ -227,7 +187,7 @@ class Store:
                 reader = self._idle.get_nowait()
             except queue.Empty:
                 reader = self._open_reader(self._settings.query_seconds)
-            work = _Work()
+            work = Work()
             try:
                 with ticket.working(lambda: self._kill(reader, work)):
                     yield reader.client
@@ -240,7 +200,7 @@ class Store:
             else:
                 reader.client.close()
 
-    def _kill(self, reader: "_Reader", work: "_Work") -> None:
+    def _kill(self, reader: "_Reader", work: "Work") -> None:
         """Stop what runs on a handle: again and again until it has ended, since it may be about to begin."""
         if not work.condemn():
             return
@@ -272,7 +232,7 @@ class Store:
         if not self._exports.acquire(timeout=1):
             raise TooBusy("Too many downloads are under way; try again in a moment.", retry_after=5)
         try:
-            reader, work = self._open_reader(self._settings.export_seconds, max_threads="1"), _Work()
+            reader, work = self._open_reader(self._settings.export_seconds, max_threads="1"), Work()
             try:
                 with (ticket or Ticket()).working(lambda: self._kill(reader, work)):
                     for block in _blocks(reader.client, statement):
@@ -301,10 +261,7 @@ class Store:
             except Exception as error:
                 self._writer.close()
                 self._writer = self._open(_WRITE_SETTINGS)
-                found = explain(error)
-                if isinstance(found, QueryTooHeavy):  # an insert is no question: what it ran into is the memory of the whole
-                    raise TooBusy("The store is short of memory; send the events again in a moment.", retry_after=2) from error
-                raise found from error
+                raise _explain_write(error) from error
 
     def record(self, statement: Statement) -> None:
         """A small durable write on the writer's handle."""
@@ -314,7 +271,7 @@ class Store:
             except Exception as error:
                 self._writer.close()
                 self._writer = self._open(_WRITE_SETTINGS)
-                raise explain(error) from error
+                raise _explain_write(error) from error
 
     # --- work in the background, on handles of its own
 
