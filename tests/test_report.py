@@ -11,6 +11,7 @@ from usagedeck.access import Permission, View
 from usagedeck.catalog import METRICS, Label, Subject, dimension, fields, log_field
 from usagedeck.errors import NotAllowed, TooLarge
 from usagedeck.query import Cursor, Direction, Filter, LogQuery, Query, Selection, parse_search
+from usagedeck.store.clickhouse import Store
 from usagedeck.table import Table
 from usagedeck.times import DAY, HOUR, zone
 from usagedeck.windows import Interval, Window
@@ -292,3 +293,52 @@ def test_a_whole_log_has_no_limit(house: House, stream: bool) -> None:
     send(house, *({"time": NOON - n} for n in range(1500)))
     query_ = LogQuery(REQUESTS, (log_field("id", Subject.REQUESTS),), limit=None)
     assert ids(report.log(house.deck, house.who, None, query_, stream=stream)) == [f"e{n}" for n in range(1500)]
+
+
+# --- answers that are kept ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every question the store works on."""
+    found: list[str] = []
+    run = Store.run
+
+    def noted(self: Store, statement: Any, ticket: Any = None) -> Any:
+        found.append(statement.text)
+        return run(self, statement, ticket)
+
+    monkeypatch.setattr(Store, "run", noted)
+    return found
+
+
+def test_an_answer_is_never_older_than_the_last_receipt(house: House, clock: StillClock, worked: list[str]) -> None:
+    """Kept while nothing comes; in charts, menus and the log the next event shows at once, however late it is."""
+
+    def total() -> tuple[Any, int, list[str]]:
+        answer = report.usage(house.deck, house.who, None, query("requests", interval="total"), now=NOON)
+        return next(iter(answer.table.rows))[2], menu(house, "model")[0][2], ids(log(house))
+
+    for number in range(3):
+        send(house, {"time": BEGIN + number, "id": f"{number}", "model": "m"})
+        worked.clear()
+        expected = (number + 1, number + 1, [f"{n}" for n in reversed(range(number + 1))])
+        assert total() == expected
+        asked = len(worked)
+        assert asked
+        clock.now += 1000
+        assert total() == expected
+        assert len(worked) == asked, "nothing came, so nothing was worked on"
+        house.send([{"id": "elsewhen", "time": NOON - 99 * DAY + number}])
+        assert total() == expected
+        assert len(worked) == asked, "what came is not of that time"
+
+
+def test_two_people_never_share_an_answer_of_their_own(house: House) -> None:
+    send(house, {"user_id": "ana", "model": "a"}, {"user_id": "ben", "model": "b"})
+    _, ana = house.key_who(user="ana", permissions=[Permission.READ])
+    _, ben = house.key_who(user="ben", permissions=[Permission.READ])
+    for _ in range(2):
+        for who, expected in ((ana, ["a"]), (ben, ["b"]), (house.who, ["a", "b"])):
+            answer = report.values(house.deck, who, None, dimension("model"), REQUESTS)
+            assert [row[0] for row in answer.table.rows] == expected

@@ -14,7 +14,7 @@ from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import EventReader, version
 from usagedeck.settings import Settings
 from usagedeck.store import freezing
-from usagedeck.store.answers import Answers
+from usagedeck.store.answers import Answers, Shelf
 from usagedeck.store.clickhouse import Store
 from usagedeck.store.merging import Merger
 from usagedeck.store.rollup import Sealer, Seals
@@ -132,12 +132,14 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         store = Store(settings)
         stack.callback(store.close)
         freezing.thaw(settings.store_folder)  # of a backup that was cut short
+        shelf = Shelf(settings.answer_bytes)
         seals = Seals(store)
         arrivals = Arrivals(clock, store.latest_arrival())
         writer = Writer(
             store,
             arrivals.stamp,
             seals.unseal,
+            shelf.changes.note,
             queue_bytes=settings.queue_bytes,
             min_free_bytes=settings.min_free_bytes,
             folder=settings.store_folder,
@@ -157,7 +159,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         yield Deck(
             settings=settings,
             store=store,
-            answers=Answers(store),
+            answers=Answers(store, shelf),
             directory=directory,
             writer=writer,
             seals=seals,

@@ -17,6 +17,7 @@ from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
 from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word
 from usagedeck.sql import Scope, Series
+from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table
 from usagedeck.windows import Interval
 
@@ -60,7 +61,9 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     top, others = _top(deck, query, scope)
     route = sql.plan(query, scope, deck.seals.ledger, now=now)
     statement = sql.compile(query, scope, route=route, top=top, now=now)
-    rows = deck.answers.stream(statement) if stream else _capped(deck.answers.run(statement), query)
+    rows = (
+        deck.answers.stream(statement) if stream else _capped(deck.answers.run(statement, _span(scope, query.selection)), query)
+    )
     points = _points(query, rows)
     if query.cumulative:
         points = _limited(query, _accumulated(query, points))
@@ -86,13 +89,17 @@ def _top(deck: Deck, query: Query, scope: Scope) -> tuple[list[Series] | None, i
     if query.top is None:
         return None, 0
     route = sql.plan_rank(query, scope, deck.seals.ledger)
-    ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route))
+    ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route), _span(scope, query.selection))
     width = len(query.dimensions)
     total = ranked[0][-1] if ranked else 0
     return [tuple(str(cell) for cell in row[:width]) for row in ranked], total - len(ranked)
 
 
-def _capped(rows: list[Row], query: Query) -> list[Row]:
+def _span(scope: Scope, selection: Selection) -> Span:
+    return Span(scope.workspace_id, selection.window.start, selection.window.end)
+
+
+def _capped(rows: Sequence[Row], query: Query) -> Sequence[Row]:
     if query.row_cap is not None and len(rows) > query.row_cap:
         raise _too_many_rows(query.row_cap)
     return rows
@@ -251,7 +258,8 @@ def values(
     text = search.lower()
     like = Word(search, ((by.name, tuple(i for i, n in names.items() if text in n.lower())),)) if search else None
     route = sql.plan_rank(query, scope, deck.seals.ledger)
-    found = deck.answers.run(sql.rank(query, scope, min(limit, MAX_VALUES), route=route, like=like))
+    statement = sql.rank(query, scope, min(limit, MAX_VALUES), route=route, like=like)
+    found = deck.answers.run(statement, _span(scope, selection))
     rows: list[list[Cell]] = []
     for row in found:
         cell = None if row[0] == "" else str(row[0])
@@ -276,7 +284,7 @@ def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: boo
     columns, write = _log_shape(deck, query, scope, who.workspace.currency)
     if stream:
         return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, fresh)
-    rows = deck.answers.run(statement)
+    rows = list(deck.answers.run(statement, _span(scope, query.selection)))
     more = query.limit is not None and len(rows) > query.limit
     rows = rows[: query.limit]
     backwards = query.cursor is not None and (query.cursor.direction is Direction.NEWER) is not query.ascending

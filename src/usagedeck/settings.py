@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         ge=10_000_000,
         description="Most memory one question may use, in bytes; never more than its share of memory.",
     )
+    answer_bytes: int = Field(
+        32 * 2**20, ge=0, description="Memory for answers that are kept until events come that could change them."
+    )
     query_rows: int = Field(2_000_000_000, ge=1000, description="Most rows one question may read.")
     query_parallel: int = Field(4, ge=1, le=64, description="Questions answered side by side.")
     export_parallel: int = Field(4, ge=1, le=64, description="CSV downloads served side by side.")

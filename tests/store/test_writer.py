@@ -10,7 +10,7 @@ import pytest
 from usagedeck.catalog import Subject
 from usagedeck.errors import StorageFull, StoreFailed, TooBusy
 from usagedeck.store import writer as writer_module
-from usagedeck.store.writer import Writer
+from usagedeck.store.writer import Quarters, Writer
 
 REQUESTS, DELIVERIES = Subject.REQUESTS, Subject.DELIVERIES
 
@@ -41,6 +41,10 @@ class FakeStore:
         assert self.begun.acquire(timeout=30)
 
 
+def ignored(quarters: Quarters) -> None:
+    """Nobody needs to know."""
+
+
 @pytest.fixture
 def store() -> FakeStore:
     return FakeStore()
@@ -48,7 +52,7 @@ def store() -> FakeStore:
 
 @pytest.fixture
 def writer(store: FakeStore) -> Iterator[Writer]:
-    opened = Writer(store, list, lambda quarters: None, queue_bytes=1000, min_free_bytes=0, folder=None)
+    opened = Writer(store, list, ignored, ignored, queue_bytes=1000, min_free_bytes=0, folder=None)
     yield opened
     store.open.set()
     opened.close()
@@ -121,12 +125,12 @@ def test_a_commit_has_a_size(store: FakeStore, writer: Writer, monkeypatch: pyte
 
 
 def test_below_the_floor_of_free_space_events_are_refused(store: FakeStore, tmp_path: Path) -> None:
-    full = Writer(store, list, lambda quarters: None, queue_bytes=1000, min_free_bytes=2**80, folder=tmp_path)
+    full = Writer(store, list, ignored, ignored, queue_bytes=1000, min_free_bytes=2**80, folder=tmp_path)
     with pytest.raises(StorageFull, match=r"the floor is [\d,]+ \(min_free_bytes\).*Reading goes on"):
         full.submit({REQUESTS: [b"x"]}, {})
     full.close()
     assert store.inserts == []
-    roomy = Writer(store, list, lambda quarters: None, queue_bytes=1000, min_free_bytes=1, folder=tmp_path)
+    roomy = Writer(store, list, ignored, ignored, queue_bytes=1000, min_free_bytes=1, folder=tmp_path)
     roomy.submit({REQUESTS: [b"x"]}, {}).result(30)
     roomy.close()
 
@@ -163,7 +167,7 @@ def test_rows_are_stamped_in_the_order_in_which_they_are_written(store: FakeStor
         stamped.extend(lines)
         return [b"%d:%b" % (len(stamped) - len(lines) + i, line) for i, line in enumerate(lines)]
 
-    writer = Writer(store, stamp, lambda quarters: None, queue_bytes=1000, min_free_bytes=0, folder=None)
+    writer = Writer(store, stamp, ignored, ignored, queue_bytes=1000, min_free_bytes=0, folder=None)
     store.hold(writer)
     waiting = [
         writer.submit({REQUESTS: [b"a"]}, {}),
@@ -178,3 +182,15 @@ def test_rows_are_stamped_in_the_order_in_which_they_are_written(store: FakeStor
     assert [line.split(b":")[1] for line in written] == [b"first", b"a", b"c"]
     numbers = [int(line.split(b":")[0]) for line in written]
     assert numbers == sorted(set(numbers))
+
+
+def test_what_was_written_is_told_before_anybody_gets_an_answer(store: FakeStore) -> None:
+    told: list[Quarters] = []
+    writer = Writer(store, list, ignored, told.append, queue_bytes=1000, min_free_bytes=0, folder=None)
+    seen: list[int] = []
+    for line in (b"one", b"bad"):
+        done = writer.submit({REQUESTS: [line]}, {"acme": {0}})
+        done.add_done_callback(lambda _: seen.append(len(told)))
+        wait([done], 10)
+    writer.close()
+    assert (seen, told) == ([1, 2], [{"acme": {0}}] * 2), "also when it failed: its outcome may be unknown"

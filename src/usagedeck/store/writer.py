@@ -38,6 +38,9 @@ Quarters: TypeAlias = Mapping[str, Collection[int]]
 Unseal: TypeAlias = Callable[[Quarters], None]
 """Told of quarter-hours before rows are written into them."""
 
+Written: TypeAlias = Callable[[Quarters], None]
+"""Told of quarter-hours when rows have been written into them, or may have been, and before anybody gets an answer."""
+
 
 @dataclass(slots=True)
 class _Job:
@@ -68,11 +71,20 @@ class Writer:
     """Takes rows from any thread and makes them durable in order of arrival."""
 
     def __init__(
-        self, store: Inserts, stamp: Stamp, unseal: Unseal, *, queue_bytes: int, min_free_bytes: int, folder: Path | None
+        self,
+        store: Inserts,
+        stamp: Stamp,
+        unseal: Unseal,
+        written: Written,
+        *,
+        queue_bytes: int,
+        min_free_bytes: int,
+        folder: Path | None,
     ) -> None:
         self._store = store
         self._stamp = stamp
         self._unseal = unseal
+        self._written = written
         self._limit = queue_bytes
         self._floor = min_free_bytes
         self._folder = folder
@@ -177,7 +189,10 @@ class Writer:
             for workspace, met in job.quarters.items():
                 quarters.setdefault(workspace, set()).update(met)
         self._unseal(quarters)
-        for subject in Subject:
-            lines = [line for job in jobs for line in job.rows.get(subject, ())]
-            if lines:
-                self._store.insert(subject, b"\n".join(self._stamp(lines)))
+        try:
+            for subject in Subject:
+                lines = [line for job in jobs for line in job.rows.get(subject, ())]
+                if lines:
+                    self._store.insert(subject, b"\n".join(self._stamp(lines)))
+        finally:
+            self._written(quarters)

@@ -26,7 +26,7 @@ async def deck_of(request: Request) -> Deck:
     """
     deck: Deck = request.app.state.deck
     ticket = request.scope.get(TICKET)
-    return replace(deck, answers=deck.answers.of(ticket)) if ticket else deck
+    return replace(deck, answers=replace(deck.answers, ticket=ticket)) if ticket else deck
 
 
 DeckOf = Annotated[Deck, Depends(deck_of)]
