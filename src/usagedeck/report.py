@@ -5,9 +5,10 @@ Compiling is done in `sql`, running in `store`; what is left here is plain work 
 sums, display names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from usagedeck import access, sql
@@ -18,7 +19,8 @@ from usagedeck.errors import TooLarge
 from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word
 from usagedeck.sql import Scope, Series
 from usagedeck.store.changes import Span
-from usagedeck.table import Cell, Column, Row, Table
+from usagedeck.table import Cell, Column, Row, Table, csv_lines, joined
+from usagedeck.times import DAY, EARLIEST, offsets
 from usagedeck.windows import Interval
 
 MAX_VALUES = 1000
@@ -281,7 +283,7 @@ def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: boo
     fresh = deck.clock()
     query = replace(query, selection=_named(deck, query.selection, scope))
     statement = sql.compile_log(query, scope)
-    columns, write = _log_shape(deck, query, scope, who.workspace.currency)
+    columns, write, _ = _log_shape(deck, query, scope, who.workspace.currency)
     if stream:
         return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, fresh)
     rows = list(deck.answers.run(statement, _span(scope, query.selection)))
@@ -292,6 +294,30 @@ def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: boo
         rows.reverse()
     older, newer = _neighbours(query, rows, more)
     return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, fresh)
+
+
+def log_lines(
+    deck: Deck, who: Who, view: View | None, query: LogQuery, constant: Column, text: str, *, at: int
+) -> tuple[Iterator[bytes], int]:
+    """The log as CSV on the clock of its window, with one more column that is equal in every line; and how fresh it is.
+
+    It is the same to the last byte as the CSV of `log`'s table. The engine writes it where it can, since that is many times
+    faster.
+    """
+    scope = access.scope(who, view)
+    fresh = deck.clock()
+    zone = query.selection.window.zone
+    named = replace(query, selection=_named(deck, query.selection, scope))
+    columns, _, parts = _log_shape(deck, named, scope, who.workspace.currency)
+    starts, millis, texts = zip(*offsets(zone, EARLIEST, fresh // DAY * DAY + 2 * DAY), strict=True)
+    statement = sql.compile_lines(
+        named, scope, (*parts[:at], sql.Constant(text), *parts[at:]), sql.Offsets(starts, millis, texts)
+    )
+    if statement is None:
+        page = log(deck, who, view, query, stream=True)
+        return csv_lines(page.table.with_constant(constant, text, at=at), zone), page.complete_through
+    head = csv_lines(Table((*columns[:at], constant, *columns[at:]), ()), zone)
+    return chain(head, joined(row[0] for row in deck.answers.stream(statement))), fresh
 
 
 def _neighbours(query: LogQuery, rows: Sequence[Row], more: bool) -> tuple[Cursor | None, Cursor | None]:
@@ -306,18 +332,25 @@ def _neighbours(query: LogQuery, rows: Sequence[Row], more: bool) -> tuple[Curso
     return older if query.cursor else None, newer if more else None
 
 
-def _log_shape(deck: Deck, query: LogQuery, scope: Scope, currency: str) -> tuple[tuple[Column, ...], Any]:
-    """The columns of the log, display names behind the ids they belong to, and how a row of the store becomes one."""
+def _log_shape(
+    deck: Deck, query: LogQuery, scope: Scope, currency: str
+) -> tuple[tuple[Column, ...], Callable[[Row], list[Cell]], tuple[sql.Part, ...]]:
+    """The columns of the log, display names behind the ids they belong to; how a row of the store becomes one; and what the
+    engine needs to know to write it."""
     columns: list[Column] = []
+    parts: list[sql.Part] = []
     labels: list[Mapping[str, str] | None] = []
     for field in query.columns:
         columns.append(Column(field.name, field.type, field.title, currency if field.unit == CURRENCY else field.unit))
         by = DIMENSIONS.get(field.name)
-        labels.append(_names(deck, by, scope) if by and by.label else None)
-        if labels[-1] is not None:
+        parts.append(field)
+        names = _names(deck, by, scope) if by and by.label else None
+        labels.append(names)
+        if names is not None:
+            parts.append(sql.Name(names))
             columns.append(Column(f"{field.name}_label", Type.STRING, f"{field.title} (name)"))
 
-    def write(cells: Sequence[Any]) -> list[Cell]:
+    def write(cells: Row) -> list[Cell]:
         row: list[Cell] = []
         for cell, names in zip(cells, labels, strict=True):
             row.append(None if cell == "" else cell)
@@ -325,4 +358,4 @@ def _log_shape(deck: Deck, query: LogQuery, scope: Scope, currency: str) -> tupl
                 row.append(names.get(str(cell)) if cell else None)
         return row
 
-    return tuple(columns), write
+    return tuple(columns), write, tuple(parts)

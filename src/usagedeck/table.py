@@ -73,6 +73,13 @@ def json_rows(table: Table) -> list[list[Any]]:
     return [[write(cell) for write, cell in zip(cells, row, strict=True)] for row in table.rows]
 
 
+def csv_text(text: str) -> str:
+    """A text as a cell of CSV among others: disarmed, and quoted where it must be."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow((_text(text), ""))
+    return line.getvalue()[: -len(",\r\n")]
+
+
 def _text(cell: str | None) -> str:
     if not cell:
         return ""
@@ -111,3 +118,10 @@ def csv_lines(table: Table, zone: ZoneInfo) -> Iterator[bytes]:
         yield chunk.encode()
         buffer.seek(0)
         buffer.truncate()
+
+
+def joined(lines: Iterable[str]) -> Iterator[bytes]:
+    """Written lines in UTF-8, a chunk at a time."""
+    found = iter(lines)
+    while chunk := "".join(islice(found, _CSV_ROWS)):
+        yield chunk.encode()

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from usagedeck.errors import InvalidInput, did_you_mean
@@ -156,6 +157,28 @@ def _offset(instant: int, where: ZoneInfo) -> timedelta:
     offset = to_datetime(instant).astimezone(where).utcoffset()
     assert offset is not None  # noqa: S101 - a ZoneInfo always has one
     return offset
+
+
+@lru_cache(maxsize=100)
+def offsets(where: ZoneInfo, start: int, end: int) -> tuple[tuple[int, int, str], ...]:
+    """The zone's offsets from UTC between two instants: from when on, how many milliseconds, and how it is spelt (`+01:00`).
+
+    A clock that changes and changes back within a day is looked at too coarsely; no zone has done so since 2000.
+    """
+
+    def change(early: int, late: int) -> int:
+        before = _offset(early, where)
+        while early + 1 < late:
+            middle = (early + late) // 2
+            early, late = (middle, late) if _offset(middle, where) == before else (early, middle)
+        return late
+
+    days = [*range(start, end, DAY), end]
+    firsts = [start]
+    firsts += [change(a, b) for a, b in pairwise(days) if _offset(a, where) != _offset(b, where)]
+    spelt = [iso_local(first - first % SECOND, where)[len("2026-11-23T00:00:00") :] for first in firsts]
+    lengths = [_offset(first, where) // _MILLISECOND for first in firsts]
+    return tuple(zip(firsts, lengths, spelt, strict=True))
 
 
 def first_instant(day: date, hour: int, where: ZoneInfo) -> int:

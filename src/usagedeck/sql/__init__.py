@@ -4,6 +4,7 @@ No SQL can be compiled without a `Scope`, and no value ever stands in the text: 
 catalogue. Calendars do not exist here either: buckets arrive as integers (see `windows`).
 """
 
+from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import compile_log
 from usagedeck.sql.plan import Plan, measures_of, plan, plan_rank
 from usagedeck.sql.sealing import fill
@@ -13,11 +14,16 @@ from usagedeck.sql.usage import compile, rank  # noqa: A004 - the word of the fi
 
 __all__ = [
     "Bound",
+    "Constant",
+    "Name",
+    "Offsets",
+    "Part",
     "Plan",
     "Scope",
     "Series",
     "Statement",
     "compile",
+    "compile_lines",
     "compile_log",
     "fill",
     "measures_of",

@@ -1,5 +1,8 @@
 """Single rows, in time order."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from usagedeck.query import Direction, LogQuery
 from usagedeck.sql.conditions import expression, where
 from usagedeck.sql.statement import Binder, Scope, Statement
@@ -11,8 +14,13 @@ def compile_log(query: LogQuery, scope: Scope) -> Statement:
     Columns: `time` and `id` (for the cursor), then those asked for, in order.
     """
     bind = Binder()
-    names = [f"c{i}" for i in range(len(query.columns))]
-    columns = [f"{expression(column, bind)} AS {name}" for column, name in zip(query.columns, names, strict=True)]
+    columns = {f"c{i}": expression(column, bind) for i, column in enumerate(query.columns)}
+    made = compile_rows(query, scope, {"row_time": "time", "row_id": "id", **columns}, bind)
+    return replace(made, columns=("row_time", "row_id", *(c.name for c in query.columns)))
+
+
+def compile_rows(query: LogQuery, scope: Scope, columns: Mapping[str, str], bind: Binder) -> Statement:
+    """The rows of a page, with columns by name and SQL."""
     chosen = where(query.selection, scope, bind)
     upwards = query.ascending
     if query.cursor is not None:
@@ -22,8 +30,6 @@ def compile_log(query: LogQuery, scope: Scope) -> Statement:
         chosen += f" AND time {sign}= {at} AND (time {sign} {at} OR id {sign} {id_})"
     order = "ASC" if upwards else "DESC"
     limit = f" LIMIT {bind(query.limit + 1, 'UInt32')}" if query.limit is not None else ""
-    text = (
-        f"SELECT {', '.join(['time AS row_time', 'id AS row_id', *columns])} FROM {query.selection.subject} FINAL "
-        f"WHERE {chosen} ORDER BY time {order}, id {order}{limit}"
-    )
-    return Statement(text, bind.values, ("row_time", "row_id", *(c.name for c in query.columns)))
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    text = f"SELECT {listed} FROM {query.selection.subject} FINAL WHERE {chosen} ORDER BY time {order}, id {order}{limit}"
+    return Statement(text, bind.values, tuple(columns))

@@ -1,7 +1,7 @@
 """Our own API: usage, the log, values of dimensions, the catalogue. Every answer also comes as CSV, at the same address with
 `.csv` behind the path, or for `Accept: text/csv`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Annotated, Any
 
@@ -33,6 +33,9 @@ class CsvResponse(StreamingResponse):
 
     media_type = "text/csv"
 
+
+TIME_ZONE = Column("time_zone", Type.STRING, "Time zone")
+"""In every download: whose clock its instants are on."""
 
 AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
@@ -120,9 +123,12 @@ def _window(window: Window) -> dict[str, str]:
 
 
 def _csv(table: Table, window: Window, name: str, complete_through: int) -> Response:
-    """A download. The first piece is made before the answer begins, so that an early failure is a clean error."""
-    pieces = csv_lines(table, window.zone)
-    first = next(pieces, b"")
+    return _download(csv_lines(table, window.zone), name, complete_through)
+
+
+def _download(pieces: Iterator[bytes], name: str, complete_through: int) -> Response:
+    """The first rows are there before the answer begins, so that an early failure is a clean error."""
+    first = next(pieces, b"") + next(pieces, b"")
     headers = {
         "content-disposition": f'attachment; filename="{name}"',
         "x-complete-through": iso(complete_through),
@@ -131,7 +137,7 @@ def _csv(table: Table, window: Window, name: str, complete_through: int) -> Resp
 
 
 def _with_zone(table: Table, window: Window, at: int) -> Table:
-    return table.with_constant(Column("time_zone", Type.STRING, "Time zone"), zone_name(window.zone), at=at)
+    return table.with_constant(TIME_ZONE, zone_name(window.zone), at=at)
 
 
 def _file_name(*parts: str, window: Window) -> str:
@@ -220,11 +226,11 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
         cursor=Cursor.decode(asked.cursor) if asked.cursor and not csv else None,
         limit=None if csv else asked.limit,
     )
-    page = report.log(deck, who, asked.view(), query, stream=csv)
     window = query.selection.window
     if csv:
-        table = _with_zone(page.table, window, 1)
-        return _csv(table, window, _file_name(subject, window=window), page.complete_through)
+        pieces, fresh = report.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
+        return _download(pieces, _file_name(subject, window=window), fresh)
+    page = report.log(deck, who, asked.view(), query)
     return json(
         {
             "columns": _columns(page.table),
