@@ -32,8 +32,10 @@ check: .venv/check.stamp ## Lint, types, layers, generated docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.reference --check
 
-bench: .venv/test.stamp ## Measure: ratios to the bare engine, printed as a table
-	$(BIN)/python -m tests.bench
+SIZE ?= 10
+bench: .venv/bench.stamp ## Measure on SIZE million requests (1, 10, 100; or year): the table of targets, beside other databases
+	@tools/need-postgres
+	$(BIN)/python -m tests.bench --size $(SIZE)
 
 docs: .venv/check.stamp ## Write the reference pages from the code
 	$(BIN)/python -m tools.reference
@@ -64,6 +66,11 @@ clean: ## Remove what the other targets made
 .venv/test.stamp: .venv/run.stamp requirements/test.txt
 	@echo "Installing what the tests need …"
 	$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+.venv/bench.stamp: .venv/test.stamp requirements/bench.txt
+	@echo "Installing the databases to measure against …"
+	$(PIP) install --require-hashes -r requirements/bench.txt
 	@touch $@
 
 .venv/check.stamp: .venv/test.stamp requirements/check.txt

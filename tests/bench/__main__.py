@@ -1,180 +1,144 @@
-"""`make bench`: how much the product adds to the bare engine, and what it manages on this machine.
+"""`make bench`: builds its data, asks the questions of the table of targets, and prints what they took beside the bare engine
+and other databases.
 
-Every figure is a ratio of two things measured in turn in this run, or a rate; CPU counts the whole process. The engine's
-cache of query conditions is off, since it would answer a repeated question from memory.
+Sections are a list; each is handed the run and adds sheets to it. Wall times are those of this machine at this moment;
+ratios are of things measured in turn.
 """
 
 import argparse
-import gzip
-import json
-import logging
+import datetime as dt
+import os
+import platform
+import re
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
-import httpx2
-import structlog
 from rich.console import Console
-from rich.table import Table
 
-from tests.bench.data import fill
-from tests.house import House, build_house, keyed, served
-from usagedeck import sql
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, fields
-from usagedeck.deck import open_deck, system_clock
-from usagedeck.query import LogQuery, Query, Selection
-from usagedeck.settings import Settings
-from usagedeck.sql import Scope
-from usagedeck.times import DAY, zone
-from usagedeck.windows import Interval, Window
+from tests.bench import footprint, peering, sets, speed
+from tests.bench.asking import asking
+from tests.bench.sets import DataSet, Made
+from tests.bench.sheet import Sheet
+from usagedeck import __version__
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+BEGIN, END = "<!-- begin: last run -->", "<!-- end: last run -->"
 
 
-@dataclass(frozen=True)
-class Line:
-    what: str
-    ours: str
-    bare: str
-    ratio: str
+@dataclass
+class Run:
+    """What all sections share."""
+
+    folder: Path
+    sizes: tuple[DataSet, ...]
+    """The last one is the one that is compared."""
+    seconds: float
+    """Spent on a family of questions, at least one pass."""
+    console: Console
+    sheets: list[Sheet] = field(default_factory=list)
+
+    def data(self, wanted: DataSet) -> tuple[Path, Made]:
+        """A data set, built if need be."""
+        folder = self.folder / "data" / wanted.name
+        self.say(f"data set {wanted.title}")
+        return folder, sets.get(folder, wanted)
+
+    def say(self, what: str) -> None:
+        self.console.print(f"[dim]{dt.datetime.now(dt.UTC):%H:%M:%S} {what}[/]", highlight=False)
+
+    def add(self, *sheets: Sheet) -> None:
+        for one in sheets:
+            one.show(self.console)
+        self.sheets += sheets
 
 
-def _timed(work: Callable[[], object], times: int = 7) -> float:
-    """Median wall seconds after one round that does not count."""
-    work()
-    found = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - started)
-    return median(found)
+def questions(run: Run) -> None:
+    """The table of targets on every size, and growth; the largest beside the bare engine."""
+    found: dict[str, tuple[DataSet, list[speed.Measured]]] = {}
+    for data in run.sizes:
+        folder, made = run.data(data)
+        with asking(folder, made) as asker:
+            measured = speed.measure(asker, data, run.seconds, run.say)
+            run.add(speed.targets(data, measured))
+            if data is run.sizes[-1]:
+                run.add(speed.beside_bare(asker, data, run.say), speed.buckets(asker, data, run.say))
+        found[data.name] = (data, measured)
+    if len(found) > 1:
+        run.add(speed.growth(found))
 
 
-def _pair(what: str, ours: Callable[[], object], bare: Callable[[], object]) -> Line:
-    a, b = _timed(ours), _timed(bare)
-    return Line(what, f"{a * 1000:.1f} ms", f"{b * 1000:.1f} ms", f"{a / b:.2f}")
+def needs(run: Run) -> None:
+    """Download, memory, start and disk of the largest size."""
+    data = run.sizes[-1]
+    folder, made = run.data(data)
+    with asking(folder, made) as asker:
+        table, _ = footprint.sheet(asker, data, made, folder, run.say)
+    footprint.add_start(table, folder, made, run.say)
+    run.add(table)
 
 
-def questions(house: House, client: httpx2.Client, end: int) -> Iterator[Line]:
-    """The page's questions through HTTP, beside the same aggregation written by hand on the bare engine."""
-    store = house.deck.store
-    rows = f"requests FINAL WHERE workspace_id = '{house.workspace_id}' AND time >= {end - 30 * DAY} AND time < {end}"
-    asked: dict[str, str | int] = {"start": end - 30 * DAY, "end": end, "interval": "day", "time_zone": "Europe/Berlin"}
-    plain = f"SELECT intDiv(time, {DAY}) AS b, sum(credits) FROM {rows} GROUP BY b ORDER BY b"
-    split = f"SELECT intDiv(time, {DAY}) AS b, {{}} AS d, sum(credits) FROM {rows} GROUP BY b, d ORDER BY b, d"
-
-    def bare(text: str) -> Callable[[], object]:
-        return partial(store.run, sql.Statement(text, {}, ()))
-
-    def ours(**more: str | int) -> Callable[[], object]:
-        return lambda: client.get("/api/v1/usage", params={**asked, **more}).raise_for_status()
-
-    yield _pair("credits by day", ours(metric="credits"), bare(plain))
-    for by in ("product_type", "voice_id", "api_key_id"):
-        yield _pair(f"credits by day and {by}, top 8", ours(metric="credits", by=by, top=8), bare(split.format(by)))
-    quantiles = f"SELECT route, count(), quantileExactInclusive(0.95)(duration_ms) FROM {rows} GROUP BY route"
-    yield _pair("p95 by route", ours(metric="requests,latency_p95", by="route", interval="total"), bare(quantiles))
-    log = f"SELECT * FROM {rows} ORDER BY time DESC, id DESC LIMIT 100"
-    yield _pair("log page", partial(client.get, "/api/v1/requests", params={"start": end - 30 * DAY, "end": end}), bare(log))
+def others(run: Run) -> None:
+    """The other databases, on at most 10 million requests."""
+    data = max((d for d in run.sizes if d.rows <= sets.SETS["10"].rows), key=lambda d: d.rows, default=None)
+    if data is None:
+        return
+    folder, made = run.data(data)
+    with asking(folder, made) as asker:
+        rate, _ = peering.download(asker)
+        bouts = peering.compare(asker, data, made, run.folder / "peers", run.say)
+    run.add(*peering.sheets(bouts, data, made, folder, rate))
 
 
-def buckets(house: House, end: int) -> Iterator[Line]:
-    """Ways to find a row's bucket: runs of equal length (ours), an array of all edges, plain arithmetic."""
-    window = Window(end - 30 * DAY, end, zone("America/New_York"))
-    query = Query(
-        Selection(Subject.REQUESTS, window), (METRICS["credits"],), Interval.parse("day"), (DIMENSIONS["product_type"],)
+SECTIONS: Mapping[str, Callable[[Run], None]] = {"questions": questions, "needs": needs, "others": others}
+
+_SIZES = {"1": ("1",), "10": ("1", "10"), "100": ("1", "10", "100"), "year": ("year",)}
+
+
+def machine() -> str:
+    """The machine in a line."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
+    return (
+        f"{os.cpu_count()} cores ({cpu[1] if cpu else platform.machine()}), {int(memory[1]) // 2**20 if memory else 0} GB, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, usagedeck {__version__}"
     )
-    ours = sql.compile(query, Scope(house.workspace_id))
-    edges = list(query.buckets.starts)
-    rows = f"requests FINAL WHERE workspace_id = '{house.workspace_id}' AND time >= {window.start} AND time < {window.end}"
-    for name, bucket in (("an array of edges", f"roundDown(time, {edges})"), ("arithmetic", f"intDiv(time, {DAY}) * {DAY}")):
-        text = f"SELECT {bucket} AS b, product_type AS d, sum(ifNull(credits, 0)) FROM {rows} GROUP BY b, d ORDER BY b, d"
-        run = house.deck.store.run
-        yield _pair(f"buckets: runs beside {name}", partial(run, ours), partial(run, sql.Statement(text, {}, ())))
 
 
-def _event(id_: str, time_: int, i: int) -> dict[str, object]:
-    return {
-        "id": id_,
-        "time": time_,
-        "method": "POST",
-        "path": f"/v1/tts/{i}",
-        "route": "/v1/tts/{voice_id}",
-        "status": 200,
-        "duration_ms": i,
-        "user_id": f"user_{i % 50}",
-        "api_key_id": f"key_{i % 90}",
-        "product_type": "TTS",
-        "voice_id": f"v{i % 70}",
-        "credits": "1.5",
-    }
-
-
-def collecting(house: House, client: httpx2.Client, end: int) -> Iterator[Line]:
-    """Durable events per second through HTTP from two senders, beside the bare engine taking the same rows."""
-    batch, rounds = 500, 40
-    bodies = [[_event(f"b{r}-{i}", end - i * 977, i) for i in range(batch)] for r in range(rounds)]
-    packed = [gzip.compress("\n".join(map(json.dumps, body)).encode(), 1) for body in bodies]
-    other = build_house(house.deck, "bare")
-
-    def send(body: bytes) -> None:
-        client.post("/v1/events", content=body, headers={"content-encoding": "gzip"}).raise_for_status()
-
-    with ThreadPoolExecutor(4) as pool:
-        started = time.perf_counter()
-        list(pool.map(send, packed))
-        ours = rounds * batch / (time.perf_counter() - started)
-    rows = [
-        "\n".join(json.dumps({**event, "workspace_id": other.workspace_id, "version": 1}) for event in body).encode()
-        for body in bodies
-    ]
-    started = time.perf_counter()
-    for body in rows:
-        house.deck.store.insert(Subject.REQUESTS, body)
-    bare = rounds * batch / (time.perf_counter() - started)
-    yield Line(f"events/s in, gzip, {batch} a batch", f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}")
-
-
-def export(house: House, end: int) -> Iterator[Line]:
-    """Rows of the log per second, read by the product and by the bare engine's stream."""
-    window = Window(end - 30 * DAY, end, zone("UTC"))
-    names = ("time", "id", "status", "method", "path", "duration_ms", "api_key_id", "credits")
-    columns = tuple(f for f in fields(Subject.REQUESTS) if f.name in names)
-    statement = sql.compile_log(LogQuery(Selection(Subject.REQUESTS, window), columns, limit=None), Scope(house.workspace_id))
-    started = time.perf_counter()
-    count = sum(1 for _ in house.deck.store.stream(statement))
-    yield Line("log rows/s streamed", f"{count / (time.perf_counter() - started):,.0f}", "", "")
-
-
-@contextmanager
-def _house(rows: int, end: int, folder: Path) -> Iterator[tuple[House, httpx2.Client]]:
-    settings = Settings(data_dir=folder / "data", min_free_bytes=0)
-    with open_deck(settings) as deck, served(deck) as url:
-        house = build_house(deck)
-        fill(deck, house.workspace_id, rows, end=end, days=30)
-        with keyed(url, house.api_key) as client:
-            yield house, client
+def record(text: str) -> None:
+    """Put the last run into the page."""
+    page = PAGE.read_text()
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
 def main() -> int:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="requests in the workspace (default: %(default)s)")
-    rows = parser.parse_args().rows
-    end = system_clock() // DAY * DAY
-    table = Table(
-        "what", "ours", "bare engine", "ratio", title=f"{rows:,} requests in 30 days, 1 % repeats, nothing merged by hand"
+    parser.add_argument("--size", choices=_SIZES, default="10", help="million requests, or year (default: %(default)s)")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="a section, repeatable (default: all)")
+    parser.add_argument("--seconds", type=float, default=8, help="spent on a kind of question (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where data sets are kept (default: %(default)s)")
+    parser.add_argument("--record", action="store_true", help="put the tables into docs/performance.md")
+    asked = parser.parse_args()
+    sizes = tuple(sets.SETS[name] for name in _SIZES[asked.size])
+    run = Run(asked.folder.resolve(), sizes, asked.seconds, Console(width=None if sys.stdout.isatty() else 200))
+    started = time.perf_counter()
+    busy = os.getloadavg()[0]
+    for name in asked.only or SECTIONS:
+        SECTIONS[name](run)
+    took = (time.perf_counter() - started) / 60
+    head = (
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}. The run took {took:.0f} minutes; load of the machine before it "
+        f"{busy:.1f}, after it {os.getloadavg()[0]:.1f}.\n"
     )
-    with tempfile.TemporaryDirectory() as folder, _house(rows, end, Path(folder)) as (house, client):
-        for part in (questions(house, client, end), buckets(house, end), collecting(house, client, end), export(house, end)):
-            for line in part:
-                table.add_row(line.what, line.ours, line.bare, line.ratio)
-    Console().print(table)
+    text = "\n".join([head, *(one.markdown() for one in run.sheets)])
+    (run.folder / "report.md").write_text(text)
+    if asked.record:
+        record(text)
+    run.console.print(head)
     return 0
 
 
