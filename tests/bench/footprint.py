@@ -85,12 +85,16 @@ def sheet(asker: Asker, data: DataSet, made: Made, folder: Path, say: Callable[[
         note=f"Start: the command line, until /readyz says yes. Peak: {MANY} people asking everything at once for a while and "
         "one downloading the log. Disk: the whole data folder.",
     )
-    before = memory(asker.pid)[0]
+    forget_peak(asker.pid)
+    download(asker, days=3)
+    before = memory(asker.pid)[1]
     forget_peak(asker.pid)
     rate, rows = download(asker)
     grew = memory(asker.pid)[1] - before
     table.rows.append((f"CSV of the log, {rows:,} rows", f"{rate:,.0f} rows/s", "500,000", verdict(rate, 500_000, least=True)))
-    table.rows.append(("memory it took", f"{max(grew, 0) / MB:,.0f} MB", "flat", "yes" if grew < 100 * MB else "no"))
+    table.rows.append(
+        ("memory it took more than one of 3 days", f"{max(grew, 0) / MB:,.0f} MB", "flat", "yes" if grew < 100 * MB else "no")
+    )
     peak = under_load(asker, 8)
     table.rows.append(("memory, peak", f"{peak / MB:,.0f} MB", "1,500 MB", verdict(peak, 1500 * MB)))
     return table, rate
