@@ -125,19 +125,17 @@ def main() -> int:
     asked = parser.parse_args()
     sizes = tuple(sets.SETS[name] for name in _SIZES[asked.size])
     run = Run(asked.folder.resolve(), sizes, asked.seconds, Console(width=None if sys.stdout.isatty() else 200))
-    started = time.perf_counter()
-    busy = os.getloadavg()[0]
+    started, busy = time.perf_counter(), os.getloadavg()[0]
     for name in asked.only or SECTIONS:
         SECTIONS[name](run)
-    took = (time.perf_counter() - started) / 60
-    head = (
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}. The run took {took:.0f} minutes; load of the machine before it "
-        f"{busy:.1f}, after it {os.getloadavg()[0]:.1f}.\n"
-    )
-    text = "\n".join([head, *(one.markdown() for one in run.sheets)])
-    (run.folder / "report.md").write_text(text)
-    if asked.record:
-        record(text)
+        head = (
+            f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}. The run took {(time.perf_counter() - started) / 60:.0f} minutes; "
+            f"load of the machine before it {busy:.1f}, after it {os.getloadavg()[0]:.1f}.\n"
+        )
+        text = "\n".join([head, *(one.markdown() for one in run.sheets)])
+        (run.folder / "report.md").write_text(text)
+        if asked.record:
+            record(text)
     run.console.print(head)
     return 0
 
