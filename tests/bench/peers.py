@@ -88,7 +88,8 @@ class DuckDB:
         self._db.execute("CHECKPOINT")
 
     def ask(self, text: str) -> Sequence[Sequence[Any]]:
-        return self._db.execute(text).fetchall()
+        rows: list[tuple[Any, ...]] = self._db.execute(text).fetchall()
+        return rows
 
     def export(self, text: str) -> int:
         target = self._folder / "export.csv"
@@ -135,7 +136,8 @@ class SQLite:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def ask(self, text: str) -> Sequence[Sequence[Any]]:
-        return self._db.execute(text).fetchall()
+        rows: list[tuple[Any, ...]] = self._db.execute(text).fetchall()
+        return rows
 
     def export(self, text: str) -> int:
         target = io.StringIO()
@@ -229,7 +231,8 @@ class Postgres:
         self._db.execute("VACUUM (ANALYZE) requests")
 
     def ask(self, text: str) -> Sequence[Sequence[Any]]:
-        return self._db.execute(text).fetchall()
+        rows: list[tuple[Any, ...]] = self._db.execute(text).fetchall()
+        return rows
 
     def export(self, text: str) -> int:
         with self._db.cursor().copy(f"COPY ({text}) TO STDOUT (FORMAT csv)") as copy:
