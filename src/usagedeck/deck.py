@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from usagedeck.batches import BatchReader
 from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
-from usagedeck.events import EventReader, version
+from usagedeck.events import version
 from usagedeck.settings import Settings
 from usagedeck.store import freezing
 from usagedeck.store.answers import Answers, Shelf
@@ -108,7 +109,7 @@ class Deck:
     writer: Writer
     seals: Seals
     sealer: Sealer
-    reader: EventReader
+    reader: BatchReader
     throttle: Throttle
     clock: Clock = field(default=system_clock)
 
@@ -164,7 +165,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             writer=writer,
             seals=seals,
             sealer=sealer,
-            reader=EventReader(settings),
+            reader=BatchReader(settings),
             throttle=Throttle(clock),
             clock=clock,
         )

@@ -55,7 +55,7 @@ def _disk(deck: Deck) -> Facts:
         "floor": deck.settings.min_free_bytes,
         "store": _size(deck.settings.store_folder),
         "directory": sum(_size(path) for path in deck.settings.data_dir.glob("directory.sqlite*")),
-        "waiting_to_be_written": deck.writer.waiting,
+        "waiting_to_be_written": deck.writer.held,
     }
 
 

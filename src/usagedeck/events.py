@@ -60,6 +60,7 @@ class Event(Protocol):
 
     id: str | None
     time: Any
+    duration_ms: int | None
     user_id: str | None
     api_key_id: str | None
     group_ids: list[str] | None
@@ -86,7 +87,7 @@ class EventReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._decoders = {kind: msgspec.json.Decoder(_struct(kind, settings)) for kind in KINDS}
+        self._decoders = {kind: msgspec.json.Decoder(shape(kind, settings)) for kind in KINDS}
         self._names = {kind: [f.name for f in fields(s) if not (f.stamped or f.inside)] for kind, s in KINDS.items()}
         self._amounts = {
             kind: [f.name for f in fields(s) if f.type is Type.DECIMAL and not f.stamped] for kind, s in KINDS.items()
@@ -98,7 +99,7 @@ class EventReader:
     def read(self, index: int, raw: bytes, stamp: Stamp) -> tuple[Subject, bytes] | Rejection:
         """The row of one event as a line of JSON with the store's column names but for its version, or why it is refused."""
         try:
-            kind = self._kind_of(raw)
+            kind = self.kind_of(raw)
             event: Event = self._decode(kind, raw)
             extra = self._check(kind, event, raw, stamp)
         except InvalidInput as error:
@@ -106,7 +107,8 @@ class EventReader:
         head = self._encode({"workspace_id": stamp.workspace_id, **extra})
         return KINDS[kind], head[:-1] + b"," + self._encode(event)[1:]
 
-    def _kind_of(self, raw: bytes) -> str:
+    def kind_of(self, raw: bytes) -> str:
+        """What an event says it is. Raises `InvalidInput` for a kind nobody knows and for an event that is too large."""
         if len(raw) > self._settings.max_event_bytes:
             raise InvalidInput(
                 f"The event has {len(raw):,} bytes; at most {self._settings.max_event_bytes:,} are taken (max_event_bytes).",
@@ -216,23 +218,23 @@ class EventReader:
         return found[:256] if found else None
 
 
-def _struct(kind: str, settings: Settings) -> type[msgspec.Struct]:
-    """The shape of an event, from the catalogue."""
+def shape(kind: str, settings: Settings, *, strict: bool = False) -> type[msgspec.Struct]:
+    """The shape of an event, from the catalogue. A strict one has the limits of attributes too, which no decoder explains."""
     nested: dict[str, list[Any]] = {}
     flat: list[Any] = [("kind", Literal[kind], kind)]
     for found in fields(KINDS[kind]):
         if found.inside:
             outer, inner = found.inside
-            nested.setdefault(outer, []).append((inner, _shape(found, settings), None))
+            nested.setdefault(outer, []).append((inner, _type(found, settings, strict=strict), None))
         elif not found.stamped:
-            flat.append((found.name, _shape(found, settings), None))
-    for outer, inner_fields in nested.items():
-        shape = msgspec.defstruct(outer, inner_fields, forbid_unknown_fields=True, kw_only=True)
-        flat.append((outer, Optional[shape], None))  # noqa: UP045 - `shape` is a value here, not a name
-    return msgspec.defstruct(kind, flat, forbid_unknown_fields=True, omit_defaults=True, kw_only=True)
+            flat.append((found.name, _type(found, settings, strict=strict), None))
+    for outer, inside in nested.items():
+        holder: Any = msgspec.defstruct(outer, inside, forbid_unknown_fields=True, kw_only=True, gc=False)
+        flat.append((outer, Optional[holder], None))  # noqa: UP045 - `holder` is a value here, not a name
+    return msgspec.defstruct(kind, flat, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False)
 
 
-def _shape(found: Field, settings: Settings) -> Any:
+def _type(found: Field, settings: Settings, *, strict: bool) -> Any:
     short = Annotated[str, Meta(max_length=settings.max_text)]
     if found.type is Type.INT:
         return Annotated[int, Meta(ge=found.low, le=found.high)] | None
@@ -243,8 +245,13 @@ def _shape(found: Field, settings: Settings) -> Any:
     if found.type is Type.LIST:
         return Annotated[list[short], Meta(max_length=settings.max_groups)] | None
     if found.type is Type.MAP:
-        return dict[str, str] | None
+        return _attributes(settings) | None if strict else dict[str, str] | None
     return Annotated[str, Meta(max_length=settings.max_long_text)] | None if found.long else short | None
+
+
+def _attributes(settings: Settings) -> Any:
+    key = Annotated[str, Meta(min_length=1, max_length=MAX_ATTRIBUTE_KEY)]
+    return Annotated[dict[key, Annotated[str, Meta(max_length=settings.max_long_text)]], Meta(max_length=settings.max_attributes)]
 
 
 def _amount(name: str, amount: Decimal) -> Decimal:

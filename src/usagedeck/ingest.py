@@ -4,12 +4,11 @@ of each. An event that was sent before counts once, whenever and however often i
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import chain
 
 from usagedeck.access import Permission, Who, require
-from usagedeck.catalog import Subject
 from usagedeck.deck import Deck
-from usagedeck.events import Rejection, Stamp, quarters_of
+from usagedeck.events import Rejection, Stamp
+from usagedeck.store.room import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +24,9 @@ class Receipt:
         return not self.accepted and bool(self.rejected)
 
 
-def take(deck: Deck, who: Who, events: Sequence[bytes]) -> Future[Receipt]:
-    """Check events and hand them to the writer; the future resolves when what was accepted is safe on disk.
+def take(deck: Deck, who: Who, events: Sequence[bytes], hold: Hold | None = None) -> Future[Receipt]:
+    """Check events and hand them to the writer; the future resolves when what was accepted is safe on disk. `hold` is the room
+    the batch has in memory already.
 
     Raises `NotAllowed` without the write permission, `TooBusy` when the writer cannot keep up, `StorageFull` below the
     floor of free disk space; the future fails with `StorageFull` or `StoreFailed` when writing does.
@@ -34,16 +34,9 @@ def take(deck: Deck, who: Who, events: Sequence[bytes]) -> Future[Receipt]:
     require(who, Permission.WRITE)
     workspace = who.workspace
     stamp = Stamp(workspace.id, workspace.currency, deck.directory.owners(workspace.id), deck.clock(), workspace.full_ip)
-    rows: dict[Subject, list[bytes]] = {subject: [] for subject in Subject}
-    rejected: list[Rejection] = []
-    for index, raw in enumerate(events):
-        outcome = deck.reader.read(index, raw, stamp)
-        if isinstance(outcome, Rejection):
-            rejected.append(outcome)
-        else:
-            rows[outcome[0]].append(outcome[1])
+    checked = deck.reader.read(events, stamp)
     receipt: Future[Receipt] = Future()
-    answer = Receipt(len(events) - len(rejected), tuple(rejected))
+    answer = Receipt(len(events) - len(checked.rejected), tuple(checked.rejected))
     if not answer.accepted:
         receipt.set_result(answer)
         return receipt
@@ -55,5 +48,5 @@ def take(deck: Deck, who: Who, events: Sequence[bytes]) -> Future[Receipt]:
         else:
             receipt.set_result(answer)
 
-    deck.writer.submit(rows, {workspace.id: quarters_of(chain(*rows.values()))}).add_done_callback(finish)
+    deck.writer.submit(checked.rows, {workspace.id: checked.quarters}, hold).add_done_callback(finish)
     return receipt

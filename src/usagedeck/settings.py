@@ -45,7 +45,12 @@ class Settings(BaseSettings):
     max_attributes: int = Field(64, ge=0, description="Most attributes of an event.")
     max_groups: int = Field(64, ge=0, description="Most groups of an event.")
     max_future_seconds: int = Field(600, ge=0, description="How far an event's time may lie in the future.")
-    queue_bytes: int = Field(64 * 2**20, ge=2**20, description="Events waiting to be written before senders are told to wait.")
+    queue_bytes: int = Field(
+        64 * 2**20,
+        ge=2**20,
+        description="Bytes of events in memory, from the first byte of a body to the commit, before senders are told to wait.",
+    )
+    body_seconds: int = Field(300, ge=1, description="Longest time the body of a batch may take to arrive.")
     min_free_bytes: int = Field(2**30, ge=0, description="Free disk space below which events are refused; reads go on.")
 
     # the engine

@@ -1,5 +1,6 @@
 """`usagedeck serve` as a process: ready when it says so, gone when told, nothing lost, one to a folder."""
 
+import asyncio
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from usagedeck.cli import demo as demo_module
 from usagedeck.cli import serving as serving_module
 from usagedeck.deck import SERVER_FILE, open_deck
 from usagedeck.settings import Settings
+from usagedeck.web.server import bind
 
 COMMAND = (sys.executable, "-m", "usagedeck")
 EVENT = {"time": "2026-11-22T10:00:00Z", "credits": "1"}
@@ -189,3 +191,22 @@ def test_a_busy_port_is_said_before_any_work(tmp_path: Path, here: Here, command
     assert (code, out) == (2, "")
     assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port." in err
     assert not (tmp_path / "data" / "store").exists()
+
+
+def test_answers_are_sent_at_once(tmp_path: Path) -> None:
+    """Otherwise the body of an answer waits some 40 ms for the client's acknowledgement of its head."""
+
+    async def delayed() -> bool:
+        found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.set_result(not writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with bind(Settings(data_dir=tmp_path, port=0)) as listener:
+            async with await asyncio.start_server(connected, sock=listener):
+                _, client = await asyncio.open_connection(*listener.getsockname())
+                client.close()
+                return await asyncio.wait_for(found, 30)
+
+    assert not asyncio.run(delayed())

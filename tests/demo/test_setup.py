@@ -155,10 +155,10 @@ def test_a_busy_writer_is_waited_for(deck: Deck, clock: StillClock, monkeypatch:
     submit = deck.writer.submit
     refusals = iter([True, True, False, True])
 
-    def sometimes(rows: Any, quarters: Any) -> Any:
+    def sometimes(rows: Any, *rest: Any) -> Any:
         if next(refusals, False):
             raise TooBusy("Too many events are waiting to be written.", retry_after=1)
-        return submit(rows, quarters)
+        return submit(rows, *rest)
 
     monkeypatch.setattr(deck.writer, "submit", sometimes)
     demo.catch_up()
@@ -169,7 +169,7 @@ def test_a_writer_that_stays_busy_is_an_error(deck: Deck, monkeypatch: pytest.Mo
     demo = Demo(deck, days=1)
     demo.furnish(ignore)
 
-    def never(_rows: Any) -> Any:
+    def never(*_: Any) -> Any:
         raise TooBusy("Too many events are waiting to be written.", retry_after=1)
 
     monkeypatch.setattr(setup, "PATIENCE_S", 0)

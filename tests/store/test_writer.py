@@ -194,3 +194,53 @@ def test_what_was_written_is_told_before_anybody_gets_an_answer(store: FakeStore
         wait([done], 10)
     writer.close()
     assert (seen, told) == ([1, 2], [{"acme": {0}}] * 2), "also when it failed: its outcome may be unknown"
+
+
+# --- room ---------------------------------------------------------------------------------------------------------
+
+
+def test_room_is_counted_from_the_first_byte_to_the_commit(store: FakeStore, writer: Writer) -> None:
+    store.hold(writer)
+    before = writer.held
+    with writer.hold() as hold:
+        hold.grow(300)
+        hold.grow(200)
+        assert writer.held == before + 500
+        future = writer.submit({REQUESTS: [b"x" * 599]}, {}, hold)
+        assert writer.held == before + 600, "the body's room became that of its rows"
+    assert writer.held == before + 600, "the writer gives it back"
+    store.open.set()
+    future.result(30)
+    writer.submit({REQUESTS: [b"y"]}, {}).result(30)
+    writer.close()
+    assert writer.held == 0
+
+
+def test_what_finds_no_room_changes_nothing_and_gives_back_what_it_had(store: FakeStore, writer: Writer) -> None:
+    with writer.hold() as first, writer.hold() as second:
+        first.grow(900)
+        second.grow(50)
+        with pytest.raises(TooBusy):
+            second.grow(51)
+        assert writer.held == 950
+        with pytest.raises(TooBusy):
+            writer.submit({REQUESTS: [b"x" * 200]}, {}, second)
+        assert store.inserts == []
+    assert writer.held == 0
+
+
+def test_whoever_is_alone_may_have_more_than_all_room_and_others_wait(writer: Writer) -> None:
+    with writer.hold() as large, writer.hold() as small:
+        large.grow(5000)
+        with pytest.raises(TooBusy):
+            small.grow(1)
+        large.become(4000)
+        large.release()
+        small.grow(1)
+        assert writer.held == 1
+
+
+def test_room_is_given_back_when_writing_fails(store: FakeStore, writer: Writer) -> None:
+    assert isinstance(writer.submit({REQUESTS: [b"bad" * 100]}, {}).exception(30), StoreFailed)
+    writer.close()
+    assert writer.held == 0

@@ -62,8 +62,8 @@ def test_small_batches_share_commits(place: Place, tenant: House, sender: httpx2
         assert everybody_waits.wait(30)
         insert(self, subject, lines)
 
-    def counted(self: writer.Writer, rows: Any, quarters: Any) -> Any:
-        done = submit(self, rows, quarters)
+    def counted(self: writer.Writer, *job: Any) -> Any:
+        done = submit(self, *job)
         submitted.release()
         return done
 

@@ -13,14 +13,20 @@ _STEP = 256 * 1024
 class Decompressor:
     """Feed pieces, take the plain bytes at the end."""
 
-    def __init__(self, encoding: str, limit: int, setting: str = "max_body_bytes") -> None:
-        """Raises `InvalidInput` for an encoding that is not among `ENCODINGS`."""
+    def __init__(
+        self, encoding: str, limit: int, setting: str = "max_body_bytes", grown: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """`grown` is told how many bytes came out, before they are kept, and may raise.
+
+        Raises `InvalidInput` for an encoding that is not among `ENCODINGS`.
+        """
         if encoding not in ENCODINGS:
             raise InvalidInput(
                 f'Content-Encoding "{encoding[:40]}" is unknown; send {", ".join(ENCODINGS)}.', code="unknown_encoding"
             )
         self._limit = limit
         self._setting = setting
+        self._grown = grown
         self._encoding = encoding
         self._parts: list[bytes] = []
         self._fed = False
@@ -55,6 +61,7 @@ class Decompressor:
                 f"The body has more than {self._limit:,} bytes after decompression ({self._setting}). Send it in parts.",
                 code="too_large",
             )
+        self._grown(len(plain))
         self._parts.append(plain)
 
     def _feed_gzip(self, piece: bytes) -> None:

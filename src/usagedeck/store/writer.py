@@ -1,7 +1,8 @@
 """One thread writes. Whatever waits while it commits goes into its next commit together.
 
 A batch is acknowledged (its future resolves) when its rows are on disk, never before. A commit takes tens of
-milliseconds, so batches that arrive meanwhile group themselves; there is no timer. When a joint insert fails, its batches
+milliseconds, so batches that arrive meanwhile group themselves; there is no timer. What may be in memory at one time, from the
+first byte of a body to the commit, has a limit; beyond it senders are told to wait. When a joint insert fails, its batches
 are tried one by one, so that one batch cannot sink its neighbours; trying again is harmless because a repeated row is the
 same event.
 """
@@ -17,6 +18,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from usagedeck.catalog import Subject
 from usagedeck.errors import StorageFull, TooBusy
+from usagedeck.store.room import Hold, Room
 
 T = TypeVar("T")
 
@@ -47,6 +49,7 @@ class _Job:
     rows: Mapping[Subject, Sequence[bytes]]
     quarters: Quarters
     size: int
+    hold: Hold
     done: Future[None] = field(default_factory=Future)
 
 
@@ -85,30 +88,42 @@ class Writer:
         self._stamp = stamp
         self._unseal = unseal
         self._written = written
-        self._limit = queue_bytes
+        self._room = Room(queue_bytes)
         self._floor = min_free_bytes
         self._folder = folder
         self._jobs: queue.SimpleQueue[_Job | _Errand[Any] | None] = queue.SimpleQueue()
-        self._waiting = 0
         self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="usagedeck-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, rows: Mapping[Subject, Sequence[bytes]], quarters: Quarters) -> Future[None]:
+    @property
+    def held(self) -> int:
+        """Bytes of events that are in memory."""
+        return self._room.held
+
+    def hold(self) -> Hold:
+        """Room for a batch from its first byte on; `submit` takes it over."""
+        return Hold(self._room)
+
+    def submit(self, rows: Mapping[Subject, Sequence[bytes]], quarters: Quarters, hold: Hold | None = None) -> Future[None]:
         """Queue rows; the future resolves once they are durable.
 
-        Raises `TooBusy` when too many bytes are waiting, and `StorageFull` when they would break the floor of free disk space.
+        Raises `TooBusy` when too many bytes are in memory, and `StorageFull` when they would break the floor of free disk space.
         """
-        job = _Job(rows, quarters, sum(len(line) + 1 for lines in rows.values() for line in lines))
+        hold = hold or self.hold()
+        job = _Job(rows, quarters, sum(len(line) + 1 for lines in rows.values() for line in lines), hold)
         job.done.set_running_or_notify_cancel()  # a caller who goes away must not take the writer's answer with it
         with self._lock:
             if self._closed:
                 raise TooBusy("The server is stopping; send the events again in a moment.", retry_after=2)
-            self._refuse_when_full(self._waiting + job.size)
-            if self._waiting and self._waiting + job.size > self._limit:
-                raise TooBusy("Too many events are waiting to be written; send them again in a moment.", retry_after=1)
-            self._waiting += job.size
+            hold.become(job.size)
+            try:
+                self._refuse_when_full(self.held)
+            except StorageFull:
+                hold.release()
+                raise
+            hold.pass_on()
             self._jobs.put(job)
         return job.done
 
@@ -120,11 +135,6 @@ class Writer:
                 raise TooBusy("The server is stopping.", retry_after=2)
             self._jobs.put(errand)
         return errand.done
-
-    @property
-    def waiting(self) -> int:
-        """Bytes of rows that were taken and are not written yet."""
-        return self._waiting
 
     def close(self) -> None:
         """Write what is waiting, then stop. Idempotent."""
@@ -152,8 +162,9 @@ class Writer:
                 continue
             jobs, after = self._take(after)
             self._commit(jobs)
-            with self._lock:
-                self._waiting -= sum(job.size for job in jobs)
+            for job in jobs:
+                job.hold.release()
+            del jobs, job  # the rows are gone before the next ones are waited for
             after = self._jobs.get() if after is _NOTHING else after
 
     def _take(self, first: _Job) -> tuple[list[_Job], "_Job | _Errand[Any] | None"]:

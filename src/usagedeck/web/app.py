@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from usagedeck import __version__
 from usagedeck.deck import Deck
-from usagedeck.web import api, auth, elevenlabs, ingest, operator, pages, problems
+from usagedeck.web import api, auth, bodies, elevenlabs, ingest, operator, pages, problems
 from usagedeck.web.guard import Guard
 
 DESCRIPTION = """
@@ -33,7 +33,7 @@ TAGS: Sequence[dict[str, str]] = (
 
 
 COLLECTING_THREADS = 8
-"""Batches decoded side by side. More would only wait for each other: decoding holds the interpreter."""
+"""Senders whose keys are looked up side by side."""
 
 
 def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
@@ -44,6 +44,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     app.state.operator_token = operator_token
     app.state.registry = registry
     app.state.collecting = anyio.CapacityLimiter(COLLECTING_THREADS)
+    app.state.bodies = bodies.Bodies()
     app.state.counters = pages.Counters(registry)
     app.mount("/static", GZipMiddleware(StaticFiles(directory=pages.STATIC)), name="static")
     return Guard(app, deck.settings, registry)

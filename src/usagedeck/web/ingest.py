@@ -1,6 +1,5 @@
 """The collecting door: `POST /v1/events`."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -9,10 +8,7 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
 
 from usagedeck import access, ingest
-from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
-from usagedeck.readers import ndjson
-from usagedeck.readers.compressed import Decompressor
 from usagedeck.web.auth import DeckOf, secret_of
 from usagedeck.web.problems import Problem, json, problem
 
@@ -73,11 +69,9 @@ async def events(
     who = await _apart(request, lambda: access.who_by_key(deck, secret_of(request)))
     access.require(who, access.Permission.WRITE)
     try:
-        body = await _body(request, deck, content_encoding.strip().lower() or "identity")
-        waiting = await _apart(request, lambda: ingest.take(deck, who, ndjson.split(body, deck.settings.max_batch_events)))
+        receipt = await request.app.state.bodies.take(request, deck, who, content_encoding.strip().lower() or "identity")
     except TooLarge as error:
         return problem(request, 413, "Too large", error.code, error.message, error.field)
-    receipt = await asyncio.wrap_future(waiting)
     request.app.state.counters.count(len(receipt.rejected), receipt.accepted)
     return json(_receipt(receipt), 422 if receipt.refused else 200)
 
@@ -85,13 +79,6 @@ async def events(
 async def _apart(request: Request, work: Callable[[], T]) -> T:
     """In a thread of the collecting door's own: questions that wait for their turn may hold all of the shared ones."""
     return await run_sync(work, limiter=request.app.state.collecting)
-
-
-async def _body(request: Request, deck: Deck, encoding: str) -> bytes:
-    decompressor = Decompressor(encoding, deck.settings.max_body_bytes)
-    async for piece in request.stream():
-        decompressor.feed(piece)
-    return decompressor.finish()
 
 
 def _receipt(receipt: ingest.Receipt) -> dict[str, Any]:

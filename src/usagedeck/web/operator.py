@@ -10,9 +10,8 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from usagedeck import access, admin, ingest
+from usagedeck import access, admin
 from usagedeck.errors import InvalidInput, NotFound, NotSignedIn
-from usagedeck.readers import ndjson
 from usagedeck.web.auth import DeckOf, secret_of
 from usagedeck.web.problems import json
 
@@ -44,6 +43,5 @@ async def events(request: Request, deck: DeckOf, workspace_id: str) -> Response:
     if workspace is None:
         raise NotFound(f'There is no workspace "{workspace_id}".', field="workspace", code="workspace_not_found")
     who = access.Who(workspace, None, frozenset({access.Permission.WRITE}))
-    lines = ndjson.split(await request.body(), deck.settings.max_batch_events)
-    receipt = await run_in_threadpool(lambda: ingest.take(deck, who, lines).result())
+    receipt = await request.app.state.bodies.take(request, deck, who)
     return json({"accepted": receipt.accepted, "rejected": receipt.rejected})
