@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -31,8 +30,6 @@ _exact = Context(prec=_DIGITS, traps=[Inexact, InvalidOperation]).quantize
 
 _BACKSLASH = ord("\\")
 _DELIVERY = "delivery"
-_OCTETS = frozenset(map(str, range(256)))
-"""The parts of an IPv4 address."""
 
 
 class _NotPlain(Exception):
@@ -174,15 +171,5 @@ def _fill(event: Event, stamp: Stamp) -> None:
             event.path = path = path.partition("?")[0]
         if not event.route:
             event.route = route_of(path)
-    if ip := event.ip:
-        network, _, last = ip.rpartition(".")
-        short = _network(network) if last in _OCTETS else None
-        event.ip = kept_ip(ip, stamp.full_ip) if short is None else ip if stamp.full_ip else short
-
-
-@lru_cache(maxsize=50_000)
-def _network(three: str) -> str | None:
-    """The network of an IPv4 address from all but its last part; None when that is not what it is."""
-    parts = three.split(".")
-    plain = len(parts) == 3 and all(part in _OCTETS for part in parts)
-    return kept_ip(f"{three}.0", False) if plain else None  # noqa: FBT003
+    if event.ip:
+        event.ip = kept_ip(event.ip, stamp.full_ip)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from usagedeck.batches import BatchReader
+from usagedeck.columnar import ColumnReader
 from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
-from usagedeck.events import version
+from usagedeck.events import with_version
 from usagedeck.settings import Settings
 from usagedeck.store import freezing
 from usagedeck.store.answers import Answers, Shelf
@@ -57,7 +58,7 @@ class Arrivals:
     def stamp(self, lines: Sequence[bytes]) -> list[bytes]:
         """Rows (JSON objects) with their versions, in order."""
         first = self.take(len(lines))
-        return [b'{"version":%d,%b' % (version(first + i), line[1:]) for i, line in enumerate(lines)]
+        return [with_version(line, first + i) for i, line in enumerate(lines)]
 
 
 class Throttle:
@@ -110,6 +111,7 @@ class Deck:
     seals: Seals
     sealer: Sealer
     reader: BatchReader
+    columns: ColumnReader
     throttle: Throttle
     clock: Clock = field(default=system_clock)
 
@@ -141,6 +143,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             arrivals.stamp,
             seals.unseal,
             shelf.changes.note,
+            places=arrivals.take,
             queue_bytes=settings.queue_bytes,
             min_free_bytes=settings.min_free_bytes,
             folder=settings.store_folder,
@@ -166,6 +169,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             seals=seals,
             sealer=sealer,
             reader=BatchReader(settings),
+            columns=ColumnReader(settings),
             throttle=Throttle(clock),
             clock=clock,
         )

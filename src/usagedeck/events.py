@@ -31,6 +31,11 @@ def version(arrived_us: int, revision: int = 0) -> int:
     return revision * REVISION_STEP + (REVISION_STEP - 1 - arrived_us)
 
 
+def with_version(row: bytes, arrived_us: int) -> bytes:
+    """A row (a JSON object) that knows when it arrived."""
+    return b'{"version":%d,%b' % (version(arrived_us), row[1:])
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why one event of a batch was not taken, and how to mend it."""
@@ -354,12 +359,28 @@ def route_of(path: str) -> str:
     return "/".join("{id}" if _ID_LIKE.fullmatch(part) else part for part in path.split("/"))
 
 
-@lru_cache(maxsize=50_000)
+_OCTETS = frozenset(map(str, range(256)))
+
+
 def kept_ip(text: str, full: bool) -> str:
     """The address as it is kept: whole, or the /24 or /48 it lies in; a wider network stays as the sender cut it.
 
     Raises `InvalidInput` for what is no address.
     """
+    begin, _, last = text.rpartition(".")
+    network = _network(begin) if last in _OCTETS else None
+    return _any_ip(text, full) if network is None else text if full else network
+
+
+@lru_cache(maxsize=50_000)
+def _network(begin: str) -> str | None:
+    """The network of a plain IPv4 address without its last part: addresses are many, networks few. None for any other text."""
+    parts = begin.split(".")
+    return f"{begin}.0/24" if len(parts) == 3 and all(part in _OCTETS for part in parts) else None
+
+
+@lru_cache(maxsize=50_000)
+def _any_ip(text: str, full: bool) -> str:
     try:
         network = ipaddress.ip_network(text.strip().partition("%")[0], strict=False)  # behind "%": an interface of the sender
     except ValueError:

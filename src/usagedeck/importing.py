@@ -15,6 +15,7 @@ from usagedeck import access, ingest
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, NotFound, TooBusy, UsagedeckError
 from usagedeck.ingest import Receipt
+from usagedeck.readers.columns import Columns
 from usagedeck.readers.rows import Refusal, Row
 
 BATCH_ROWS = 5_000
@@ -26,7 +27,22 @@ Send: TypeAlias = Callable[[Sequence[bytes]], "Future[Receipt]"]
 """Takes a batch of events. Batches must arrive in the order they are sent: of equal events the first one counts."""
 
 
-def here(deck: Deck, workspace_id: str) -> Send:
+class Here:
+    """Takes batches into this process's own store, as events or as columns."""
+
+    def __init__(self, deck: Deck, who: access.Who) -> None:
+        self._deck = deck
+        self._who = who
+
+    def __call__(self, events: Sequence[bytes]) -> "Future[Receipt]":
+        return ingest.take(self._deck, self._who, events)
+
+    def columns(self, columns: Columns) -> "Future[Receipt]":
+        """Rejections carry the place of the row in the columns."""
+        return ingest.take_columns(self._deck, self._who, columns)
+
+
+def here(deck: Deck, workspace_id: str) -> Here:
     """Takes batches into this process's own store. Raises `NotFound` for an unknown workspace."""
     workspace = deck.directory.workspace(workspace_id)
     if workspace is None:
@@ -35,7 +51,7 @@ def here(deck: Deck, workspace_id: str) -> Send:
             f'There is no workspace "{workspace_id}". There are: {known}.', field="workspace", code="workspace_not_found"
         )
     who = access.Who(workspace, None, frozenset({access.Permission.WRITE}))
-    return lambda events: ingest.take(deck, who, events)
+    return Here(deck, who)
 
 
 @dataclass(slots=True)
@@ -73,14 +89,19 @@ class Import:
         self._broken: InvalidInput | None = None
         self._flying: deque[tuple[_Batch, Future[Receipt]]] = deque()
 
-    def run(self, rows: Iterable[Row | Refusal]) -> Tally:
-        """Take all rows; returns when each has its receipt.
+    def run(self, rows: Iterable[Columns | Row | Refusal]) -> Tally:
+        """Take all rows; columns only go to a taker that takes them; returns when each has its receipt.
 
         Raises `InvalidInput` from the reader of a broken file, when the rows before are taken; and what the taker raises.
         """
         batch = _Batch()
         try:
             for row in self._readable(rows):
+                if isinstance(row, Columns):
+                    self._start(batch)
+                    batch = _Batch()
+                    self._start_columns(row)
+                    continue
                 self.tally.rows += 1
                 if isinstance(row, Refusal):
                     batch.refusals.append(row)
@@ -101,14 +122,24 @@ class Import:
             raise self._broken
         return self.tally
 
-    def _readable(self, rows: Iterable[Row | Refusal]) -> Iterator[Row | Refusal]:
+    def _readable(self, rows: Iterable[Columns | Row | Refusal]) -> Iterator[Columns | Row | Refusal]:
         try:
             yield from rows
         except InvalidInput as error:
             self._broken = error
 
+    def _start_columns(self, columns: Columns) -> None:
+        assert isinstance(self._send, Here)  # noqa: S101 - the caller of `run` chose reader and taker together
+        take = self._send.columns
+        self.tally.rows += columns.size
+        batch = _Batch(numbers=list(range(columns.first, columns.first + columns.size)))
+        self._fly(batch, self._patiently(lambda: take(columns)))
+
     def _start(self, batch: _Batch) -> None:
-        self._flying.append((batch, self._sent(batch.events)))
+        self._fly(batch, self._sent(batch.events))
+
+    def _fly(self, batch: _Batch, receipt: "Future[Receipt]") -> None:
+        self._flying.append((batch, receipt))
         while len(self._flying) > IN_FLIGHT:
             self._land()
         self._moved(self.tally)
@@ -118,9 +149,12 @@ class Import:
             nothing: Future[Receipt] = Future()
             nothing.set_result(Receipt(0, ()))
             return nothing
+        return self._patiently(lambda: self._send(events))
+
+    def _patiently(self, take: Callable[[], "Future[Receipt]"]) -> "Future[Receipt]":
         while True:
             try:
-                return self._send(events)
+                return take()
             except TooBusy as busy:
                 if self._flying:
                     self._land()

@@ -4,13 +4,16 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from usagedeck.catalog import Subject
 from usagedeck.errors import StorageFull, StoreFailed, TooBusy
+from usagedeck.events import version
 from usagedeck.store import writer as writer_module
-from usagedeck.store.writer import Quarters, Writer
+from usagedeck.store.writer import Block, Quarters, Writer
 
 REQUESTS, DELIVERIES = Subject.REQUESTS, Subject.DELIVERIES
 
@@ -32,6 +35,9 @@ class FakeStore:
             raise self.error
         self.inserts.append((subject, lines.split(b"\n")))
 
+    def insert_columns(self, subject: Subject, table: Any) -> None:
+        self.insert(subject, b"\n".join(b"%s %d" % (str(row["id"]).encode(), row["version"]) for row in table.to_pylist()))
+
     def hold(self, writer: Writer) -> None:
         """Shut the store and wait until the writer stands before it."""
         self.open.clear()
@@ -52,7 +58,7 @@ def store() -> FakeStore:
 
 @pytest.fixture
 def writer(store: FakeStore) -> Iterator[Writer]:
-    opened = Writer(store, list, ignored, ignored, queue_bytes=1000, min_free_bytes=0, folder=None)
+    opened = Writer(store, list, ignored, ignored, places=int, queue_bytes=1000, min_free_bytes=0, folder=None)
     yield opened
     store.open.set()
     opened.close()
@@ -125,12 +131,12 @@ def test_a_commit_has_a_size(store: FakeStore, writer: Writer, monkeypatch: pyte
 
 
 def test_below_the_floor_of_free_space_events_are_refused(store: FakeStore, tmp_path: Path) -> None:
-    full = Writer(store, list, ignored, ignored, queue_bytes=1000, min_free_bytes=2**80, folder=tmp_path)
+    full = Writer(store, list, ignored, ignored, places=int, queue_bytes=1000, min_free_bytes=2**80, folder=tmp_path)
     with pytest.raises(StorageFull, match=r"the floor is [\d,]+ \(min_free_bytes\).*Reading goes on"):
         full.submit({REQUESTS: [b"x"]}, {})
     full.close()
     assert store.inserts == []
-    roomy = Writer(store, list, ignored, ignored, queue_bytes=1000, min_free_bytes=1, folder=tmp_path)
+    roomy = Writer(store, list, ignored, ignored, places=int, queue_bytes=1000, min_free_bytes=1, folder=tmp_path)
     roomy.submit({REQUESTS: [b"x"]}, {}).result(30)
     roomy.close()
 
@@ -167,7 +173,7 @@ def test_rows_are_stamped_in_the_order_in_which_they_are_written(store: FakeStor
         stamped.extend(lines)
         return [b"%d:%b" % (len(stamped) - len(lines) + i, line) for i, line in enumerate(lines)]
 
-    writer = Writer(store, stamp, ignored, ignored, queue_bytes=1000, min_free_bytes=0, folder=None)
+    writer = Writer(store, stamp, ignored, ignored, places=int, queue_bytes=1000, min_free_bytes=0, folder=None)
     store.hold(writer)
     waiting = [
         writer.submit({REQUESTS: [b"a"]}, {}),
@@ -186,7 +192,7 @@ def test_rows_are_stamped_in_the_order_in_which_they_are_written(store: FakeStor
 
 def test_what_was_written_is_told_before_anybody_gets_an_answer(store: FakeStore) -> None:
     told: list[Quarters] = []
-    writer = Writer(store, list, ignored, told.append, queue_bytes=1000, min_free_bytes=0, folder=None)
+    writer = Writer(store, list, ignored, told.append, places=int, queue_bytes=1000, min_free_bytes=0, folder=None)
     seen: list[int] = []
     for line in (b"one", b"bad"):
         done = writer.submit({REQUESTS: [line]}, {"acme": {0}})
@@ -243,4 +249,35 @@ def test_whoever_is_alone_may_have_more_than_all_room_and_others_wait(writer: Wr
 def test_room_is_given_back_when_writing_fails(store: FakeStore, writer: Writer) -> None:
     assert isinstance(writer.submit({REQUESTS: [b"bad" * 100]}, {}).exception(30), StoreFailed)
     writer.close()
+    assert writer.held == 0
+
+
+# --- columns ------------------------------------------------------------------------------------------------------
+
+
+def test_columns_and_lines_arrive_in_the_order_of_their_places(store: FakeStore) -> None:
+    """Rows of one kind that could not be columns stand between those that are."""
+    begun = 0
+
+    def places(count: int) -> int:
+        nonlocal begun
+        begun += count
+        return begun - count
+
+    writer = Writer(store, list, ignored, ignored, places=places, queue_bytes=10_000, min_free_bytes=0, folder=None)
+    store.hold(writer)
+    block = Block(REQUESTS, pa.table({"id": ["a", "c"]}), [0, 2], [b'{"id":"b"}'], [1])
+    waiting = [writer.submit(rows, {}) for rows in ({REQUESTS: [b"x"]}, block, {REQUESTS: [b"y"]}, {REQUESTS: [b"z"]}, block)]
+    store.open.set()
+    assert not wait(waiting, timeout=30).not_done
+    writer.close()
+    assert [lines for _, lines in store.inserts] == [
+        [b"first"],
+        [b"x"],
+        [b"a %d" % version(0), b"c %d" % version(2)],
+        [b'{"version":%d,"id":"b"}' % version(1)],
+        [b"y", b"z"],
+        [b"a %d" % version(3), b"c %d" % version(5)],
+        [b'{"version":%d,"id":"b"}' % version(4)],
+    ]
     assert writer.held == 0

@@ -19,9 +19,9 @@ from usagedeck.cli.opening import STDIN, Source, check, opened, source_name
 from usagedeck.cli.sending import Sender
 from usagedeck.deck import open_deck
 from usagedeck.errors import InvalidInput, UsagedeckError, did_you_mean
-from usagedeck.importing import Import, Send, Tally, here
+from usagedeck.importing import Here, Import, Send, Tally, here
 from usagedeck.readers.accesslog import COLUMNS
-from usagedeck.readers.formats import READERS, Format
+from usagedeck.readers.formats import COLUMN_READERS, READERS, Format
 from usagedeck.readers.mapping import ALIASES, Plan
 from usagedeck.readers.rows import Refusal, RowIds
 from usagedeck.settings import Settings
@@ -200,7 +200,8 @@ def _import_one(
         with _progress(file, found) as moved:
             work = Import(send, lambda refusal: rejects(file, refusal), moved)
             try:
-                work.run(READERS[found.format](found.stream, plan, RowIds(source or source_name(file))))
+                readers = {**READERS, **(COLUMN_READERS if isinstance(send, Here) else {})}
+                work.run(readers[found.format](found.stream, plan, RowIds(source or source_name(file))))
             finally:
                 tally = work.tally
                 done.rows, done.accepted, done.rejected = tally.rows, tally.accepted, tally.rejected

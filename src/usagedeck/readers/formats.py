@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from usagedeck.errors import InvalidInput
 from usagedeck.readers import accesslog, delimited, ndjson, parquet
+from usagedeck.readers.columns import Columns
 from usagedeck.readers.mapping import Plan
 from usagedeck.readers.rows import BOM, Refusal, Row, RowIds
 
@@ -34,6 +35,11 @@ READERS: Mapping[Format, Read] = {
     Format.COMMON: accesslog.read,
     Format.COMBINED: accesslog.read,
 }
+
+COLUMN_READERS: Mapping[Format, Callable[[io.BufferedReader, Plan, RowIds], Iterator[Columns | Row | Refusal]]] = {
+    Format.PARQUET: parquet.read_columns
+}
+"""Readers for whoever takes columns."""
 
 COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 

@@ -219,7 +219,7 @@ class Plan:
         for name, column in chosen.items():
             field = _field(name, subject, "--map")
             index = columns.index(column)
-            puts.append(_Put(index, *_place(field), reading(field, index) if reading else from_text(field, self.zone)))
+            puts.append(Put(index, name, *_place(field), reading(field, index) if reading else from_text(field, self.zone)))
         return Layout(puts, given)
 
 
@@ -275,8 +275,12 @@ def _merged(before: Any, added: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Put:
+class Put:
+    """Where a column goes."""
+
     index: int
+    name: str
+    """Of the field."""
     key: str
     inside: str | None
     convert: Convert | None
@@ -285,12 +289,14 @@ class _Put:
 class Layout:
     """A plan on the columns of one file."""
 
-    def __init__(self, puts: Sequence[_Put], given: Mapping[str, Any]) -> None:
+    def __init__(self, puts: Sequence[Put], given: Mapping[str, Any]) -> None:
         self.used = sorted({put.index for put in puts})
         """Places of the columns that are read."""
+        self.puts = tuple(puts)
+        self.given = dict(given)
+        """The part of an event that every row has."""
         self._plain = [(p.index, p.key, p.convert) for p in puts if p.inside is None]
         self._nested = [(p.index, p.key, p.inside, p.convert) for p in puts if p.inside is not None]
-        self._given = dict(given)
         self._encode = msgspec.json.Encoder(decimal_format="string").encode
         self._canonical = msgspec.json.Encoder(decimal_format="string", order="sorted").encode
 
@@ -310,7 +316,7 @@ class Layout:
             return Refusal(number, "bad_character", "The row is not UTF-8; convert the file, for example with iconv.")
 
     def _fill(self, event: dict[str, Any], cells: Sequence[Any]) -> None:
-        event.update(self._given)
+        event.update(self.given)
         for index, key, convert in self._plain:
             cell = cells[index]
             if cell is None or cell == "":

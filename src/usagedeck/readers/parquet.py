@@ -2,8 +2,9 @@
 time without an offset."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,9 @@ from pyarrow import types
 
 from usagedeck.catalog import Field, Type
 from usagedeck.errors import InvalidInput
+from usagedeck.readers import columns
 from usagedeck.readers.cells import Convert, from_text
+from usagedeck.readers.columns import Columns, Conversion
 from usagedeck.readers.mapping import Plan
 from usagedeck.readers.rows import Refusal, Row, RowIds
 from usagedeck.times import from_clock, iso, parse_instant
@@ -21,6 +24,7 @@ from usagedeck.times import from_clock, iso, parse_instant
 MAGIC = b"PAR1"
 
 _ROWS = 8192
+_MANY_ROWS = 32_768
 _PER_MILLI = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
 """Unit of a timestamp → (factor, divisor) to milliseconds."""
 _EXACT = 2**53
@@ -32,35 +36,79 @@ def read(stream: BinaryIO, plan: Plan, ids: RowIds) -> Iterator[Row | Refusal]:
 
     Raises `InvalidInput` for a file that is broken or of another format, and when its columns and the plan do not fit.
     """
-    try:
-        file = pq.ParquetFile(stream)
-    except (pa.ArrowException, OSError) as error:
-        raise _broken(error) from None
-    schema = file.schema_arrow
-    names = list(schema.names)
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidInput(f"The file names {', '.join(twice)[:200]} twice; rename one of them.", code="malformed")
-    layout = plan.layout(names, lambda field, index: _converter(field, schema.field(index), plan.zone))
-    used = [names[index] for index in layout.used]
-    nothing = [None] * len(names)
-    number = 0
-    try:
-        for batch in _batches(file, used):
-            columns = [(index, _cells(batch.column(names[index]))) for index in layout.used]
-            for place in range(batch.num_rows):
-                number += 1
-                cells: list[Any] = nothing.copy()
-                for index, column in columns:
-                    cells[index] = column[place]
-                yield layout.row(number, cells, ids)
-    except (pa.ArrowException, OSError) as error:
-        raise _broken(error) from None
+    file = _File(stream, plan, ids)
+    for first, batch in file.batches(_ROWS):
+        yield from file.rows(batch, range(first, first + batch.num_rows))
 
 
-def _batches(file: Any, columns: list[str]) -> Iterator[Any]:
-    """One row group after the other, so that a broken one costs no row of those before."""
-    for group in range(file.num_row_groups):
-        yield from file.iter_batches(batch_size=_ROWS, row_groups=[group], columns=columns)
+def read_columns(stream: BinaryIO, plan: Plan, ids: RowIds) -> Iterator[Columns | Row | Refusal]:
+    """The same events many at a time, for whoever takes columns. A file that has no ids comes row by row.
+
+    Raises the same.
+    """
+    file = _File(stream, plan, ids)
+    conversion = file.conversion()
+    if conversion is None:
+        for first, batch in file.batches(_ROWS):
+            yield from file.rows(batch, range(first, first + batch.num_rows))
+        return
+    for first, batch in file.batches(_MANY_ROWS):
+        yield conversion.columns(first, file.by_index(batch), batch.num_rows, partial(file.singly, batch, first, {}))
+
+
+class _File:
+    """An opened file and what its columns are."""
+
+    def __init__(self, stream: BinaryIO, plan: Plan, ids: RowIds) -> None:
+        try:
+            self._file = pq.ParquetFile(stream)
+        except (pa.ArrowException, OSError) as error:
+            raise _broken(error) from None
+        self._schema = self._file.schema_arrow
+        self._names = list(self._schema.names)
+        if twice := sorted({name for name in self._names if self._names.count(name) > 1}):
+            raise InvalidInput(f"The file names {', '.join(twice)[:200]} twice; rename one of them.", code="malformed")
+        self._plan = plan
+        self._ids = ids
+        self._layout = plan.layout(self._names, lambda field, index: _converter(field, self._schema.field(index), plan.zone))
+
+    def conversion(self) -> Conversion | None:
+        """How its columns become columns of events, if that is possible for all of them."""
+        return columns.conversion(self._layout, lambda index: self._schema.field(index).type, self._plan.zone)
+
+    def batches(self, size: int) -> Iterator[tuple[int, Any]]:
+        """Rows and the position of their first, one row group after the other, so that a broken one costs no row of those
+        before."""
+        used = [self._names[index] for index in self._layout.used]
+        number = 1
+        try:
+            for group in range(self._file.num_row_groups):
+                for batch in self._file.iter_batches(batch_size=size, row_groups=[group], columns=used):
+                    yield number, batch
+                    number += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise _broken(error) from None
+
+    def by_index(self, batch: Any) -> dict[int, Any]:
+        """The columns of a batch by their place in the file."""
+        return {index: batch.column(self._names[index]) for index in self._layout.used}
+
+    def singly(self, batch: Any, first: int, made: dict[int, Row | Refusal], places: Sequence[int]) -> list[Row | Refusal]:
+        """Some rows of a batch that begins at that position. Those in `made` are not made again: that would change their ids."""
+        if missing := [place for place in places if place not in made]:
+            found = self.rows(batch.take(pa.array(missing, pa.int64())), [first + place for place in missing])
+            made.update(zip(missing, found, strict=True))
+        return [made[place] for place in places]
+
+    def rows(self, batch: Any, numbers: Sequence[int]) -> Iterator[Row | Refusal]:
+        """The rows of a batch one by one."""
+        nothing = [None] * len(self._names)
+        cells_of = [(index, _cells(column)) for index, column in self.by_index(batch).items()]
+        for place, number in enumerate(numbers):
+            cells: list[Any] = nothing.copy()
+            for index, column in cells_of:
+                cells[index] = column[place]
+            yield self._layout.row(number, cells, self._ids)
 
 
 def _broken(error: Exception) -> InvalidInput:

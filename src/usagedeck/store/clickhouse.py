@@ -11,7 +11,7 @@ import queue
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -255,9 +255,16 @@ class Store:
 
         Raises `StorageFull`, or `StoreFailed` when the outcome is unknown; sending the same rows again is harmless.
         """
+        self._insert(lambda client: client.raw_insert(subject.value, insert_block=lines, fmt="JSONEachRow"))
+
+    def insert_columns(self, subject: Subject, table: Any) -> None:
+        """Rows as an Arrow table with column names. Like `insert` otherwise."""
+        self._insert(lambda client: client.insert_arrow(subject.value, table))
+
+    def _insert(self, insert: Callable[[Client], object]) -> None:
         with self._write_lock:
             try:
-                self._writer.raw_insert(subject.value, insert_block=lines, fmt="JSONEachRow")
+                insert(self._writer)
             except Exception as error:
                 self._writer.close()
                 self._writer = self._open(_WRITE_SETTINGS)

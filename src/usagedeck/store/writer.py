@@ -13,11 +13,15 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
+
+import pyarrow as pa
 
 from usagedeck.catalog import Subject
 from usagedeck.errors import StorageFull, TooBusy
+from usagedeck.events import version, with_version
 from usagedeck.store.room import Hold, Room
 
 T = TypeVar("T")
@@ -30,9 +34,14 @@ class Inserts(Protocol):
 
     def insert(self, subject: Subject, lines: bytes) -> None: ...
 
+    def insert_columns(self, subject: Subject, table: Any) -> None: ...
+
 
 Stamp: TypeAlias = Callable[[Sequence[bytes]], Sequence[bytes]]
 """Gives rows their place in the order of arrival, just before they are written."""
+
+Places: TypeAlias = Callable[[int], int]
+"""The first of that many places in the order of arrival."""
 
 Quarters: TypeAlias = Mapping[str, Collection[int]]
 """Per workspace the quarter-hours (their first instants) in which its rows begin or are active."""
@@ -44,9 +53,30 @@ Written: TypeAlias = Callable[[Quarters], None]
 """Told of quarter-hours when rows have been written into them, or may have been, and before anybody gets an answer."""
 
 
+Lines: TypeAlias = Mapping[Subject, Sequence[bytes]]
+"""Rows as JSON but for their versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of one kind, most of them as columns and some as lines, in the order that their places say."""
+
+    subject: Subject
+    table: Any
+    """Columns of the store but for the version, as an Arrow table; not looked at without places."""
+    places: Sequence[int]
+    """Of the table's rows."""
+    lines: Sequence[bytes] = ()
+    line_places: Sequence[int] = ()
+
+    @property
+    def size(self) -> int:
+        return int(self.table.nbytes if self.places else 0) + sum(map(len, self.lines))
+
+
 @dataclass(slots=True)
 class _Job:
-    rows: Mapping[Subject, Sequence[bytes]]
+    rows: Lines | Block
     quarters: Quarters
     size: int
     hold: Hold
@@ -80,12 +110,14 @@ class Writer:
         unseal: Unseal,
         written: Written,
         *,
+        places: Places,
         queue_bytes: int,
         min_free_bytes: int,
         folder: Path | None,
     ) -> None:
         self._store = store
         self._stamp = stamp
+        self._places = places
         self._unseal = unseal
         self._written = written
         self._room = Room(queue_bytes)
@@ -106,13 +138,13 @@ class Writer:
         """Room for a batch from its first byte on; `submit` takes it over."""
         return Hold(self._room)
 
-    def submit(self, rows: Mapping[Subject, Sequence[bytes]], quarters: Quarters, hold: Hold | None = None) -> Future[None]:
+    def submit(self, rows: Lines | Block, quarters: Quarters, hold: Hold | None = None) -> Future[None]:
         """Queue rows; the future resolves once they are durable.
 
         Raises `TooBusy` when too many bytes are in memory, and `StorageFull` when they would break the floor of free disk space.
         """
         hold = hold or self.hold()
-        job = _Job(rows, quarters, sum(len(line) + 1 for lines in rows.values() for line in lines), hold)
+        job = _Job(rows, quarters, _size(rows), hold)
         job.done.set_running_or_notify_cancel()  # a caller who goes away must not take the writer's answer with it
         with self._lock:
             if self._closed:
@@ -201,9 +233,30 @@ class Writer:
                 quarters.setdefault(workspace, set()).update(met)
         self._unseal(quarters)
         try:
-            for subject in Subject:
-                lines = [line for job in jobs for line in job.rows.get(subject, ())]
-                if lines:
-                    self._store.insert(subject, b"\n".join(self._stamp(lines)))
+            for kind, together in groupby((job.rows for job in jobs), type):
+                if kind is Block:
+                    for block in together:
+                        self._insert_block(cast(Block, block))
+                else:
+                    self._insert_lines([cast(Lines, lines) for lines in together])
         finally:
             self._written(quarters)
+
+    def _insert_lines(self, jobs: Sequence[Lines]) -> None:
+        for subject in Subject:
+            lines = [line for rows in jobs for line in rows.get(subject, ())]
+            if lines:
+                self._store.insert(subject, b"\n".join(self._stamp(lines)))
+
+    def _insert_block(self, block: Block) -> None:
+        first = self._places(len(block.places) + len(block.lines))
+        if block.places:
+            versions = pa.array([version(first + place) for place in block.places], pa.uint64())
+            self._store.insert_columns(block.subject, block.table.append_column("version", versions))
+        if block.lines:
+            stamped = [with_version(line, first + place) for line, place in zip(block.lines, block.line_places, strict=True)]
+            self._store.insert(block.subject, b"\n".join(stamped))
+
+
+def _size(rows: Lines | Block) -> int:
+    return rows.size if isinstance(rows, Block) else sum(len(line) + 1 for lines in rows.values() for line in lines)
