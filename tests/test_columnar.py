@@ -15,16 +15,20 @@ from hypothesis import strategies as st
 
 from tests.house import NOON, House, StillClock, build_house
 from usagedeck.catalog import Subject
+from usagedeck.columnar import ColumnReader, Taken
 from usagedeck.deck import Deck, open_deck
+from usagedeck.errors import TooBusy
+from usagedeck.events import Stamp
 from usagedeck.importing import Import, Tally, here
 from usagedeck.readers import parquet
+from usagedeck.readers.columns import Columns
 from usagedeck.readers.mapping import Plan
 from usagedeck.readers.rows import Refusal, RowIds
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.store.schema import columns as stored_columns
 
-LIMITS: dict[str, Any] = {"max_text": 20, "max_long_text": 40, "max_attributes": 2, "max_groups": 3, "max_event_bytes": 9000}
+LIMITS: dict[str, Any] = {"max_text": 40, "max_long_text": 60, "max_attributes": 2, "max_groups": 3}
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +51,11 @@ def imported(house: House, content: bytes, plan: Plan, read: Callable[..., Itera
 
 
 def stored(house: House) -> dict[Subject, list[tuple[Any, ...]]]:
-    """All that is stored, in the order of arrival, repeats included."""
+    """All that counts, in the order of arrival."""
     found = {}
     for subject in Subject:
         names = tuple(name for name in stored_columns(subject) if name not in ("workspace_id", "version"))
-        text = f"SELECT {', '.join(names)} FROM {subject} WHERE workspace_id = {{ws:String}} ORDER BY version DESC"
+        text = f"SELECT {', '.join(names)} FROM {subject} FINAL WHERE workspace_id = {{ws:String}} ORDER BY version DESC"
         found[subject] = [
             tuple(map(str, row)) for row in house.deck.store.run(Statement(text, {"ws": house.workspace_id}, names))
         ]
@@ -74,7 +78,7 @@ def same(deck: Deck, table: Any, *maps: str, constants: tuple[str, ...] = (), zo
 TIME = datetime(2026, 5, 1, 10, tzinfo=UTC)
 MILLIS = int(TIME.timestamp() * 1000)
 
-_TEXT = st.sampled_from(["", "a", "b", "usd", "EUR", "é" * 20, "é" * 21, "x" * 41, "a\0", "\n", '"\\', " a ", "key_1", None])
+_TEXT = st.sampled_from(["", "a", "b", "usd", "EUR", "é" * 40, "é" * 41, "x" * 61, "a\0", "\n", '"\\', " a ", "key_1", None])
 _SHORT = st.sampled_from(["a", "b", "c", None])
 _SIX = pa.decimal128(20, 6)
 _NINE = pa.decimal128(38, 9)
@@ -109,7 +113,7 @@ _SPELT_AMOUNTS = st.sampled_from(
     ["0", "1.5", "1.50", "1e3", "-1", "", " 1", "007", "1.1234567", "999999999999.999999", "lots", "1.", None]
 )
 _ADDRESSES = st.sampled_from(["203.0.113.7", "203.0.113.7/16", "2001:db8::1", "localhost", " 203.0.113.7 ", "", None])
-_PATHS = st.sampled_from(["/v1/x/42", "/v1/x/42?a\nb", "?", "", "/" * 40, "/" * 41, None])
+_PATHS = st.sampled_from(["/v1/x/42", "/v1/x/42?a\nb", "?", "", "/" * 60, "/" * 61, None])
 _GROUPS = st.lists(_TEXT, max_size=4) | st.none()
 _PAIRS = st.lists(st.tuples(st.sampled_from(["", "a", "b", "k" * 101, "a\0"]), _TEXT), max_size=3) | st.none()
 _TEXTS = pa.string()
@@ -190,3 +194,104 @@ def test_every_type_of_every_field(shared: Deck, name: str, choice: int) -> None
         same(shared, pa.table({**good, name: _array(values, kind)}))
 
     check()
+
+
+# --- what a column cannot show ------------------------------------------------------------------------------------
+
+
+def times(count: int) -> Any:
+    return pa.array([MILLIS] * count, pa.timestamp("ms", "UTC"))
+
+
+def taken(table: Any, limits: Settings, owners: dict[str, str] | None = None) -> tuple[Columns, Taken]:
+    """What is taken of a file's first columns."""
+    (columns,) = parquet.read_columns(io.BytesIO(file(table)), Plan.parse(), RowIds("file"))
+    assert isinstance(columns, Columns)
+    return columns, ColumnReader(limits).read(columns, Stamp("ws", "usd", owners or {}, NOON))
+
+
+USUAL: dict[str, Any] = {
+    "id": ["a", "b", "c"],
+    "time": pa.array([MILLIS * 1000, MILLIS * 1000 + 1, MILLIS * 1000 + 999], pa.timestamp("us", "Asia/Tokyo")),
+    "status": pa.array([200, None, 429], pa.int16()),
+    "duration_ms": [1.0, None, 86_400_000.0],
+    "credits": pa.array([Decimal("1.5"), None, Decimal(0)], pa.decimal128(18, 6)),
+    "cost": [0.1, None, 3.0],
+    "path": ["/v1/x/42?y=1", "", None],
+    "ip": ["203.0.113.7", "2001:db8::1", None],
+    "api_key_id": ["key_1", "key_2", None],
+    "group_ids": [["a", "b"], None, []],
+    "attributes": pa.array([[("k", "v")], None, []], pa.map_(pa.string(), pa.string())),
+    "error_code": ["quota", "", None],
+}
+
+
+def test_what_is_usual_goes_the_short_way() -> None:
+    columns, found = taken(pa.table(USUAL), Settings())
+    assert found.plain.all()
+    first, second, third = found.table.to_pylist()
+    assert first["route"] == "/v1/x/{id}"
+    assert (first["path"], first["ip"], first["currency"], first["cost"]) == ("/v1/x/42", "203.0.113.0/24", "usd", Decimal("0.1"))
+    assert (second["currency"], second["ip"], second["group_ids"]) == ("", "2001:db8::/48", None)
+    assert found.quarters == {MILLIS - MILLIS % 900_000 + n * 900_000 for n in range(96)}
+    assert third["workspace_id"] == "ws"
+    assert columns.size == 3
+
+
+def test_a_missing_user_is_the_owner_of_the_key() -> None:
+    table = pa.table({"id": ["a", "b", "c"], "time": times(3), "api_key_id": ["k", "k", "other"], "user_id": ["", "ben", None]})
+    found = taken(table, Settings(), {"k": "ana"})[1].table
+    assert found["user_id"].to_pylist() == ["ana", "ben", ""]
+    without = taken(table.drop_columns(["user_id"]), Settings(), {"k": "ana"})[1].table
+    assert without["user_id"].to_pylist() == ["ana", "ana", ""]
+
+
+def test_where_an_event_may_be_too_large_rows_are_looked_at_singly() -> None:
+    table = pa.table({"id": ["a"], "time": times(1), "path": ["/" * 1000]})
+    assert taken(table, Settings(max_event_bytes=12_000))[1].plain.all()
+    assert not taken(table, Settings(max_event_bytes=9_000))[1].plain.any()
+
+
+@pytest.mark.parametrize("odd", [0, 1, 2])
+def test_of_equal_events_the_first_row_counts_whichever_way_it_goes(shared: Deck, odd: int) -> None:
+    """A list that is not sorted goes singly, and stays where it stands."""
+    groups = [["b", "a"] if n == odd else ["a", "b"] for n in range(3)]
+    table = pa.table({"id": ["same"] * 3, "time": times(3), "model": ["first", "second", "third"], "group_ids": groups})
+    same(shared, table)
+    house = build_house(shared)
+    imported(house, file(table), Plan.parse(), parquet.read_columns)
+    statement = Statement(
+        "SELECT model FROM requests FINAL WHERE workspace_id = {ws:String}", {"ws": house.workspace_id}, ("model",)
+    )
+    assert [row[0] for row in shared.store.run(statement)] == ["first"]
+
+
+def test_rows_without_an_id_get_the_same_one_however_often_they_are_offered(
+    shared: Deck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy writer is asked again; a row that was named by then keeps its name."""
+    submit, busy = shared.writer.submit, iter([True, True, False])
+
+    def sometimes(*job: Any) -> Any:
+        if next(busy, False):
+            raise TooBusy("later", retry_after=1)
+        return submit(*job)
+
+    table = pa.table({"id": ["a", None, None, ""], "time": times(4), "model": ["x", "y", "y", "y"]})
+    by_rows, by_columns = build_house(shared), build_house(shared)
+    imported(by_rows, file(table), Plan.parse(), parquet.read)
+    monkeypatch.setattr(shared.writer, "submit", sometimes)
+    monkeypatch.setattr("usagedeck.importing.time.sleep", lambda _: None)
+    imported(by_columns, file(table), Plan.parse(), parquet.read_columns)
+    assert next(busy, None) is None, "it was busy"
+    assert len(stored(by_columns)[Subject.REQUESTS]) == 4
+    assert stored(by_columns) == stored(by_rows)
+
+
+def test_numbers_of_refused_rows_are_those_of_the_file(shared: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_MANY_ROWS", 10)
+    statuses = [1000 if n % 7 == 0 else 200 for n in range(35)]
+    table = pa.table({"id": [str(n) for n in range(35)], "time": times(35), "status": statuses})
+    tally, refused = same(shared, table)
+    assert [one.number for one in refused] == [1, 8, 15, 22, 29]
+    assert tally == Tally(35, 30, 5)

@@ -256,7 +256,7 @@ def test_room_is_given_back_when_writing_fails(store: FakeStore, writer: Writer)
 
 
 def test_columns_and_lines_arrive_in_the_order_of_their_places(store: FakeStore) -> None:
-    """Rows of one kind that could not be columns stand between those that are."""
+    """Rows of one kind that could not be columns stand between those that are. A row that was refused leaves its place."""
     begun = 0
 
     def places(count: int) -> int:
@@ -266,7 +266,7 @@ def test_columns_and_lines_arrive_in_the_order_of_their_places(store: FakeStore)
 
     writer = Writer(store, list, ignored, ignored, places=places, queue_bytes=10_000, min_free_bytes=0, folder=None)
     store.hold(writer)
-    block = Block(REQUESTS, pa.table({"id": ["a", "c"]}), [0, 2], [b'{"id":"b"}'], [1])
+    block = Block(REQUESTS, pa.table({"id": ["a", "c"]}), [0, 3], [b'{"id":"b"}'], [2])
     waiting = [writer.submit(rows, {}) for rows in ({REQUESTS: [b"x"]}, block, {REQUESTS: [b"y"]}, {REQUESTS: [b"z"]}, block)]
     store.open.set()
     assert not wait(waiting, timeout=30).not_done
@@ -274,10 +274,10 @@ def test_columns_and_lines_arrive_in_the_order_of_their_places(store: FakeStore)
     assert [lines for _, lines in store.inserts] == [
         [b"first"],
         [b"x"],
-        [b"a %d" % version(0), b"c %d" % version(2)],
-        [b'{"version":%d,"id":"b"}' % version(1)],
+        [b"a %d" % version(0), b"c %d" % version(3)],
+        [b'{"version":%d,"id":"b"}' % version(2)],
         [b"y", b"z"],
-        [b"a %d" % version(3), b"c %d" % version(5)],
-        [b'{"version":%d,"id":"b"}' % version(4)],
+        [b"a %d" % version(4), b"c %d" % version(7)],
+        [b'{"version":%d,"id":"b"}' % version(6)],
     ]
     assert writer.held == 0

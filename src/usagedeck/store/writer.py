@@ -65,7 +65,7 @@ class Block:
     table: Any
     """Columns of the store but for the version, as an Arrow table; not looked at without places."""
     places: Sequence[int]
-    """Of the table's rows."""
+    """Of the table's rows, rising; places may be left out."""
     lines: Sequence[bytes] = ()
     line_places: Sequence[int] = ()
 
@@ -249,7 +249,7 @@ class Writer:
                 self._store.insert(subject, b"\n".join(self._stamp(lines)))
 
     def _insert_block(self, block: Block) -> None:
-        first = self._places(len(block.places) + len(block.lines))
+        first = self._places(1 + max((*block.places[-1:], *block.line_places[-1:])))
         if block.places:
             versions = pa.array([version(first + place) for place in block.places], pa.uint64())
             self._store.insert_columns(block.subject, block.table.append_column("version", versions))
