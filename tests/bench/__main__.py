@@ -20,6 +20,7 @@ from rich.console import Console
 
 from tests.bench import footprint, peering, sets, speed
 from tests.bench.asking import asking
+from tests.bench.ingesting import importing, ingesting
 from tests.bench.sets import DataSet, Made
 from tests.bench.sheet import Sheet
 from usagedeck import __version__
@@ -92,7 +93,20 @@ def others(run: Run) -> None:
     run.add(*peering.sheets(bouts, data, made, folder, rate))
 
 
-SECTIONS: Mapping[str, Callable[[Run], None]] = {"questions": questions, "needs": needs, "others": others}
+def collecting(run: Run) -> None:
+    """Events over HTTP and files of a million rows, beside what the bare engine inserts."""
+    run.say("collecting")
+    table = Sheet("Collecting", ("what", "ours", "bare engine", "ratio"))
+    table.rows += [(one.what, one.ours, one.bare, one.ratio) for one in (*ingesting(), *importing())]
+    run.add(table)
+
+
+SECTIONS: Mapping[str, Callable[[Run], None]] = {
+    "questions": questions,
+    "needs": needs,
+    "collecting": collecting,
+    "others": others,
+}
 
 _SIZES = {"1": ("1",), "10": ("1", "10"), "100": ("1", "10", "100"), "year": ("year",)}
 

@@ -5,8 +5,10 @@ engine, key, partitions and fsync. It is measured before and after the server, s
 """
 
 import argparse
+import json
 import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -15,11 +17,17 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import clickhouse_connect
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tests.bench import senders
 from tests.house import build_house
@@ -30,7 +38,8 @@ from usagedeck.store import schema
 from usagedeck.web.server import Running
 
 BATCH = 500
-CONNECTIONS = 16
+CONNECTIONS = 64
+_ENVIRONMENT = {**os.environ, "USAGEDECK_MIN_FREE_BYTES": "0"}
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -86,6 +95,46 @@ def ingesting(events: int = 1_000_000) -> Iterator[Figure]:
         yield Figure("one event alone, p50 / p95", _spread(single.waits))
 
 
+def importing(rows: int = 1_000_000) -> Iterator[Figure]:
+    """Files into a stopped server, by the command; the engine's start is part of it. Rows have ids and are in order of time."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        events = sorted(map(json.loads, senders.events(rows, seed=5, now=system_clock())), key=lambda event: str(event["time"]))
+        (folder / "events.ndjson").write_bytes(b"\n".join(map(msgspec.json.encode, events)))
+        pq.write_table(_table(events), folder / "events.parquet")
+        del events
+        for file in ("events.parquet", "events.ndjson"):
+            settings = Settings(data_dir=folder / file.replace(".", "-"), min_free_bytes=0)
+            with open_deck(settings) as deck:
+                workspace = build_house(deck).workspace_id
+            words = ("import", str(folder / file), "-w", workspace, "--data-dir", str(settings.data_dir), "--json")
+            began = resource.getrusage(resource.RUSAGE_CHILDREN)
+            said = subprocess.run([sys.executable, "-m", "usagedeck", *words], env=_ENVIRONMENT, capture_output=True, check=True)
+            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            told = msgspec.json.decode(said.stdout)
+            if told["accepted"] != rows:
+                raise RuntimeError(str(told))
+            cost = (ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime) / rows * 1e6
+            yield Figure(f"rows/s of {file} into a stopped server", f"{rows / told['seconds']:,.0f}")
+            yield Figure("µs of processor a row", f"{cost:.1f}")
+
+
+def _table(events: list[dict[str, Any]]) -> Any:
+    """Typed as a warehouse would write it."""
+    columns: dict[str, Any] = {}
+    for name in events[0]:
+        cells = [event[name] for event in events]
+        if name == "time":
+            columns[name] = pa.array([datetime.fromisoformat(cell) for cell in cells], pa.timestamp("ms", "UTC"))
+        elif name in ("credits", "cost"):
+            columns[name] = pa.array([Decimal(cell) for cell in cells], pa.decimal128(18, 6))
+        elif name == "attributes":
+            columns[name] = pa.array([list(cell.items()) for cell in cells], pa.map_(pa.string(), pa.string()))
+        else:
+            columns[name] = pa.array(cells)
+    return pa.table(columns)
+
+
 def _spread(waits: list[float]) -> str:
     return f"{median(waits) * 1000:.0f} / {quantiles(waits, n=20)[-1] * 1000:.0f} ms"
 
@@ -103,8 +152,7 @@ def _server(folder: Path) -> Iterator[tuple[str, str, "subprocess.Popen[bytes]"]
     with open_deck(settings) as deck:
         key = build_house(deck).api_key
     command = [sys.executable, "-m", "usagedeck", "serve", "--port", "0", "--data-dir", str(settings.data_dir)]
-    environment = {**os.environ, "USAGEDECK_MIN_FREE_BYTES": "0"}
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, env=_ENVIRONMENT, stdout=log, stderr=log) as process:
         note = settings.data_dir / SERVER_FILE
         while not note.exists():
             if process.poll() is not None:
@@ -150,7 +198,8 @@ def bare(folder: str, count: int, now: int) -> Rate:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ingesting", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="events that are sent (default: %(default)s)")
-    for figure in ingesting(parser.parse_args().events):
+    count = parser.parse_args().events
+    for figure in chain(ingesting(count), importing(count)):
         sys.stdout.write(f"{figure.what:50} {figure.ours:>16} {figure.bare:>10} {figure.ratio:>6}\n")
     return 0
 
