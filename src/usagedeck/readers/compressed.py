@@ -46,13 +46,14 @@ class Decompressor:
             raise InvalidInput(f"The body is no valid {self._encoding}: {error}.", code="malformed") from None
 
     def finish(self) -> bytes:
-        """All plain bytes. Raises `InvalidInput` when the compressed data stops short."""
+        """All plain bytes, once. Raises `InvalidInput` when the compressed data stops short."""
         if self._encoding == "gzip":
             self._add(self._gzip.flush())
         whole = {"identity": True, "gzip": self._gzip.eof, "zstd": self._zstd.eof}[self._encoding]
         if self._fed and not whole:
             raise InvalidInput(f"The {self._encoding} body is cut short; send it again.", code="malformed")
-        return b"".join(self._parts)
+        parts, self._parts = self._parts, []  # a large body is not kept twice
+        return b"".join(parts)
 
     def _add(self, plain: bytes) -> None:
         self._size += len(plain)
