@@ -152,6 +152,8 @@ def test_the_drawer_is_a_sheet_when_there_is_no_room(open_page: Open) -> None:
 def test_a_bucket_of_the_histogram_narrows_the_log(open_page: Open) -> None:
     page = open_page("tab=log")
     chart = page.locator("ud-log ud-chart .plot")
+    expect(chart).to_have_attribute("aria-label", re.compile("buckets"))
+    expect(page.locator("ud-log tbody tr").first).to_be_visible()
     chart.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
