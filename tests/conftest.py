@@ -14,6 +14,8 @@ from usagedeck.deck import Deck, open_deck
 from usagedeck.directory import keys
 from usagedeck.settings import Settings
 
+FURNISHED = ("browser", "oracle")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -22,7 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What has no small form is tried at length or not at all."""
+    """What has no small form is tried at length or not at all. Side by side, tests that share a world stay together: those of
+    a folder that furnishes one for all its files, else those of a file."""
+    for item in items:
+        together = item.path.parent if item.path.parent.name in FURNISHED else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together)))
     if not config.getoption("--torture"):
         large = [item for item in items if item.get_closest_marker("torture")]
         items[:] = [item for item in items if item not in large]
