@@ -20,7 +20,7 @@ demo: .venv/run.stamp ## Load lifelike data and serve the page
 
 test: .venv/test.stamp ## Run all tests, Chromium's included
 	@tools/need-chromium
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 torture: .venv/test.stamp ## Keep the promises under kill -9, full disks and overload, at length
 	$(BIN)/python -m pytest --torture -m promise --timeout 3600

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 import httpx2
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.house import House, StillClock, build_house, keyed, served
 from usagedeck.deck import Deck, open_deck
@@ -23,12 +25,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class ByWorld(LoadScopeScheduling):  # type: ignore[misc]
+    """Side by side, tests that share a world stay together: those of a folder that furnishes one for all its files, else those
+    of a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePath(nodeid.partition("::")[0])
+        return str(path.parent if path.parent.name in FURNISHED else path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByWorld(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What has no small form is tried at length or not at all. Side by side, tests that share a world stay together: those of
-    a folder that furnishes one for all its files, else those of a file."""
-    for item in items:
-        together = item.path.parent if item.path.parent.name in FURNISHED else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
+    """What has no small form is tried at length or not at all."""
     if not config.getoption("--torture"):
         large = [item for item in items if item.get_closest_marker("torture")]
         items[:] = [item for item in items if item not in large]

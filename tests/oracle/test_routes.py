@@ -22,14 +22,9 @@ JOINED = {
 }
 RATIOS = ("success_rate", "latency_avg", "ttfb_avg")
 SPLITS = {
-    subject: [
-        d.name
-        for d in DIMENSIONS.values()
-        if d.split
-        and subject in d.of
-        and any(r.of is subject and d.columns.issubset({"workspace_id", *r.columns}) for r in ROLLUPS.values())
-    ]
-    for subject in Subject
+    r: [d.name for d in DIMENSIONS.values() if d.split and r.of in d.of and d.columns.issubset({"workspace_id", *r.columns})]
+    for r in ROLLUPS.values()
+    if not r.activity
 }
 FILTERS: tuple[tuple[str, str, list[RawValue]], ...] = (
     ("voice_id", "in", ["voice_a", None]),
@@ -44,7 +39,8 @@ FILTERS: tuple[tuple[str, str, list[RawValue]], ...] = (
 
 def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
     """A question that a rollup may well answer."""
-    subject = dice.choice((Subject.REQUESTS, Subject.REQUESTS, Subject.DELIVERIES))
+    rollup = dice.choice(list(SPLITS))
+    subject = rollup.of
     size = dice.choice(SIZES)
     start, end = dice.choice([*WINDOWS.values(), *([] if size in NARROW else [YEAR])])
     start -= dice.choice((0, 0, 1, 12_345))
@@ -52,7 +48,7 @@ def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
         zone, active = dice.choice(ZONES), ("concurrency", "concurrency_average")
         return Ask(start=start, end=end, zone=zone, size=size, metrics=active, now=NOW), []
     metrics = dice.sample(JOINED[subject], 3) + ([dice.choice(RATIOS)] if subject is Subject.REQUESTS else [])
-    by = tuple(dice.sample(SPLITS[subject], dice.choice((0, 1, 1, 2))))
+    by = tuple(dice.sample(SPLITS[rollup], dice.choice((0, 1, 1, 2))))
     chosen = dice.sample(FILTERS, dice.choice((0, 0, 1))) if subject is Subject.REQUESTS else []
     ask = Ask(start=start, end=end, zone=dice.choice(ZONES), size=size, metrics=tuple(metrics), by=by, now=NOW)
     if by and dice.random() < 0.4:
