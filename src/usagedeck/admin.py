@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from usagedeck import backup, doctor
+from usagedeck import backup, doctor, verify
 from usagedeck.access import Permission, Role
 from usagedeck.catalog import Label
 from usagedeck.deck import Deck
@@ -97,8 +97,33 @@ class Examine(Command, tag="doctor"):
     """How everything is."""
 
 
+class PlanVerification(Command, tag="verify.plan"):
+    """What is to be compared: everything, or a random sample; of one workspace, or of all."""
+
+    everything: bool = False
+    workspace: Id | None = None
+
+
+class Verify(Command, tag="verify"):
+    """Compare a part of it."""
+
+    task: verify.Task
+    unseal: bool = False
+
+
 AnyCommand: TypeAlias = (
-    CreateWorkspace | ListWorkspaces | AddUser | CreateKey | ListKeys | RevokeKey | SetLabels | BeginBackup | EndBackup | Examine
+    CreateWorkspace
+    | ListWorkspaces
+    | AddUser
+    | CreateKey
+    | ListKeys
+    | RevokeKey
+    | SetLabels
+    | BeginBackup
+    | EndBackup
+    | Examine
+    | PlanVerification
+    | Verify
 )
 
 decode = msgspec.json.Decoder(AnyCommand).decode
@@ -131,8 +156,21 @@ def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
         case EndBackup():
             backup.end(deck)
             return {}
+        case Examine() | PlanVerification() | Verify():
+            return _inspect(deck, command)
+
+
+def _inspect(deck: Deck, command: Examine | PlanVerification | Verify) -> dict[str, Any]:
+    """What changes nothing, unless it is told to unseal."""
+    match command:
         case Examine():
             return doctor.examine(deck)
+        case PlanVerification():
+            whose = [_workspace(deck, command.workspace)] if command.workspace else deck.directory.workspaces()
+            return {"tasks": msgspec.to_builtins(verify.plan(deck, whose, everything=command.everything))}
+        case Verify():
+            outcome: dict[str, Any] = msgspec.to_builtins(verify.perform(deck, command.task, unseal=command.unseal))
+            return outcome
 
 
 def _workspace(deck: Deck, id_: str) -> Workspace:

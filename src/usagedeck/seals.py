@@ -14,7 +14,7 @@ asks it (see `store.sealing`).
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
@@ -312,6 +312,12 @@ class Ledger:
         """The zone whose days are sealed for a workspace, UTC's apart; empty when none are."""
         with self._lock:
             return self._zones.get(workspace, ("", 0))[0]
+
+    def slice(self, cut: Cut, workspace: str, pieces: Sequence[Piece]) -> Slice:
+        """The rows that a workspace reads in these pieces."""
+        taken = tuple(joined((p.start, p.end) for p in pieces))
+        numbers = tuple(sorted({p.number for p in pieces}))
+        return Slice(cut, taken, numbers, tuple(self.shadowed(cut, workspace, pieces)))
 
     def shadowed(self, cut: Cut, workspace: str, pieces: Iterable[Piece]) -> list[tuple[int, int]]:
         """The rows of these pieces' seals that stand in the way: (number, first instant of the cell), where inside the pieces

@@ -14,6 +14,7 @@ from usagedeck.cli.doctor import doctor_command
 from usagedeck.cli.importing import import_command
 from usagedeck.cli.operate import key_app, user_app, workspace_app
 from usagedeck.cli.serving import serve_command
+from usagedeck.cli.verify import verify_command
 from usagedeck.errors import Conflict, InvalidInput, UsagedeckError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command("demo")(demo_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)
 app.command("doctor")(doctor_command)
+app.command("verify")(verify_command)
 app.add_typer(workspace_app, name="workspace")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")

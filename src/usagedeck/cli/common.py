@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,15 +45,27 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 def carry_out(settings: Settings, command: admin.AnyCommand) -> dict[str, Any]:
     """Do a command here, or hand it to the server that owns the data."""
-    content = admin.encode(command)
+    checked = _checked(command)
+    with hands(settings) as do:
+        return do(checked)
+
+
+def _checked(command: admin.AnyCommand) -> admin.AnyCommand:
     try:
-        checked = admin.decode(content)  # decoding is what checks
+        checked: admin.AnyCommand = admin.decode(admin.encode(command))  # decoding is what checks
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The command cannot be carried out: {error}.") from None
+    return checked
+
+
+@contextmanager
+def hands(settings: Settings) -> Iterator[Callable[[admin.AnyCommand], dict[str, Any]]]:
+    """What does one command after another: the server that owns the data, or we ourselves, with the data open meanwhile."""
     if running := running_server(settings):
-        return ask(running, "/operator/command", content)
+        yield lambda command: ask(running, "/operator/command", admin.encode(command))
+        return
     with open_deck(settings) as deck:
-        return admin.perform(deck, checked)
+        yield lambda command: admin.perform(deck, command)
 
 
 def running_server(settings: Settings) -> Running | None:

@@ -4,6 +4,7 @@ No SQL can be compiled without a `Scope`, and no value ever stands in the text: 
 catalogue. Calendars do not exist here either: buckets arrive as integers (see `windows`).
 """
 
+from usagedeck.sql.comparing import compare, per_day
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import compile_log
 from usagedeck.sql.plan import Plan, measures_of, plan, plan_rank
@@ -22,11 +23,13 @@ __all__ = [
     "Scope",
     "Series",
     "Statement",
+    "compare",
     "compile",
     "compile_lines",
     "compile_log",
     "fill",
     "measures_of",
+    "per_day",
     "plan",
     "plan_rank",
     "rank",

@@ -75,10 +75,8 @@ def _plan(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Ledge
             for piece in _uncut(found, cut, edges)
         ]
         if pieces:
-            taken = joined((p.start, p.end) for p in pieces)
-            numbers = tuple(sorted({p.number for p in pieces}))
-            slices.append(Slice(cut, tuple(taken), numbers, tuple(ledger.shadowed(cut, scope.workspace_id, pieces))))
-            open_ = [left for stretch in open_ for left in without(stretch, taken)]
+            slices.append(ledger.slice(cut, scope.workspace_id, pieces))
+            open_ = [left for stretch in open_ for left in without(stretch, slices[-1].stretches)]
     if not slices:
         return Plan(f"rollup {rollup.name} has nothing sealed there, or buckets cut through its quarter-hours", (whole,))
     if sum(len(s.stretches) for s in slices) + len(open_) > MOST_STRETCHES:

@@ -14,6 +14,22 @@ def fill(cut: Cut, numbers: Mapping[Stretch, int], workspaces: Sequence[str] | N
     rollup = ROLLUPS[cut.rollup]
     stretches = sorted(numbers)
     bind = Binder()
+    rows = cells(cut, stretches, workspaces, bind)
+    columns = ["workspace_id", *rollup.columns]
+    names = ["seal", "zone", "time", *columns, *(m.name for m in rollup.measures)]
+    starts = bind([low for low, _ in stretches], "Array(Int64)")
+    seal = (
+        f"transform(roundDown(cell, {starts}), {starts}, {bind([numbers[s] for s in stretches], 'Array(UInt64)')}, toUInt64(0))"
+    )
+    values = [seal, bind(cut.zone, "String"), "cell", *columns, *(f"m_{m.name}" for m in rollup.measures)]
+    text = f"INSERT INTO {rollup.table} ({', '.join(names)}) SELECT {', '.join(values)} FROM ({rows})"
+    return Statement(text, bind.values, tuple(names))
+
+
+def cells(cut: Cut, stretches: Sequence[Stretch], workspaces: Sequence[str] | None, bind: Binder) -> str:
+    """SELECT of what the events say of the cells in some stretches, which are in order: `cell`, `workspace_id`, the rollup's
+    columns, and `m_…` for each of its measures."""
+    rollup = ROLLUPS[cut.rollup]
     whose = "" if workspaces is None else f"workspace_id IN {bind(workspaces, 'Array(String)')} AND "
     low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
     at = "minute" if rollup.activity else "time"
@@ -24,20 +40,9 @@ def fill(cut: Cut, numbers: Mapping[Stretch, int], workspaces: Sequence[str] | N
         source, place = f"({_minutes(rollup, hull)}) WHERE {inside}", at
     else:
         source, place = f"{rollup.of} FINAL WHERE {hull} AND ({inside})", _cell(cut, low, high, bind)
-    columns = ["workspace_id", *rollup.columns]
-    names = ["seal", "zone", "time", *columns, *(m.name for m in rollup.measures)]
-    starts = bind([low for low, _ in stretches], "Array(Int64)")
-    seal = (
-        f"transform(roundDown(cell, {starts}), {starts}, {bind([numbers[s] for s in stretches], 'Array(UInt64)')}, toUInt64(0))"
-    )
-    values = [seal, bind(cut.zone, "String"), "cell", *columns, *(f"m_{m.name}" for m in rollup.measures)]
     sums = [f"{m.sql()} AS m_{m.name}" for m in rollup.measures]
-    grouped = ", ".join(["cell", *columns])
-    text = (
-        f"INSERT INTO {rollup.table} ({', '.join(names)}) SELECT {', '.join(values)} FROM "
-        f"(SELECT {grouped}, {', '.join(sums)} FROM (SELECT *, {place} AS cell FROM {source}) GROUP BY {grouped})"
-    )
-    return Statement(text, bind.values, tuple(names))
+    grouped = ", ".join(["cell", "workspace_id", *rollup.columns])
+    return f"SELECT {grouped}, {', '.join(sums)} FROM (SELECT *, {place} AS cell FROM {source}) GROUP BY {grouped}"
 
 
 def _cell(cut: Cut, low: int, high: int, bind: Binder) -> str:

@@ -12,10 +12,13 @@ from starlette.concurrency import run_in_threadpool
 
 from usagedeck import access, admin
 from usagedeck.errors import InvalidInput, NotFound, NotSignedIn
+from usagedeck.web.asking import QuestionRoute
 from usagedeck.web.auth import DeckOf, secret_of
 from usagedeck.web.problems import json
 
 router = APIRouter(prefix="/operator", include_in_schema=False)
+commands = APIRouter(route_class=QuestionRoute)
+"""Some of them ask long questions, which end when the command line goes away."""
 
 
 def _check(request: Request) -> None:
@@ -24,7 +27,7 @@ def _check(request: Request) -> None:
         raise NotSignedIn("This door is for the command line on the server's own machine.")
 
 
-@router.post("/command")
+@commands.post("/command")
 async def command(request: Request, deck: DeckOf) -> Response:
     """Carry out one command of `usagedeck.admin`."""
     _check(request)
@@ -33,6 +36,9 @@ async def command(request: Request, deck: DeckOf) -> Response:
     except msgspec.MsgspecError as error:
         raise InvalidInput(f"The command cannot be read: {error}.") from None
     return json(await run_in_threadpool(admin.perform, deck, wanted))
+
+
+router.include_router(commands)
 
 
 @router.post("/events/{workspace_id}")
