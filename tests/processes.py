@@ -4,6 +4,7 @@ Starting one costs a quarter of a second of CPU instead of two. Each has its own
 it ends any process; `tests/cli/test_serve.py` has what only a started interpreter can show.
 """
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -62,11 +63,16 @@ class Process:
 
 
 @contextmanager
-def process(*words: str, errors: Path, settings: Mapping[str, object]) -> Iterator[Process]:
-    """`usagedeck <words>` with these settings; what it says on standard error goes into that file."""
+def process(
+    *words: str, errors: Path, settings: Mapping[str, object], constants: Mapping[str, object] | None = None
+) -> Iterator[Process]:
+    """`usagedeck <words>` with these settings; what it says on standard error goes into that file.
+
+    `constants` of modules (`usagedeck.module.NAME`) are other ones there.
+    """
     reader, writer = _forked.Pipe(duplex=False)
     variables = {f"USAGEDECK_{name.upper()}": str(value) for name, value in settings.items()}
-    made = _forked.Process(target=_run, args=(words, variables, str(errors), writer), daemon=True)
+    made = _forked.Process(target=_run, args=(words, variables, dict(constants or {}), str(errors), writer), daemon=True)
     made.start()
     writer.close()
     found = Process(made, reader.fileno(), errors)
@@ -78,22 +84,28 @@ def process(*words: str, errors: Path, settings: Mapping[str, object]) -> Iterat
 
 
 @contextmanager
-def server(folder: Path, **settings: object) -> Iterator[tuple[Process, str]]:
+def server(folder: Path, *, constants: Mapping[str, object] | None = None, **settings: object) -> Iterator[tuple[Process, str]]:
     """A server on the data folder, and the address it said it is ready at. Without a floor of free disk, unless one is given."""
     words = ("serve", "--json", "--port", "0", "--data-dir", str(folder))
     settings = {"min_free_bytes": 0} | settings
-    with process(*words, errors=folder.with_name(folder.name + ".errors"), settings=settings) as found:
+    errors = folder.with_name(folder.name + ".errors")
+    with process(*words, errors=errors, settings=settings, constants=constants) as found:
         line = found.line()
         assert line, found.said()
         yield found, json.loads(line)["url"]
 
 
-def _run(words: tuple[str, ...], variables: Mapping[str, str], errors: str, writer: Connection) -> None:
+def _run(
+    words: tuple[str, ...], variables: Mapping[str, str], constants: Mapping[str, object], errors: str, writer: Connection
+) -> None:
     for name in [name for name in os.environ if name.startswith("USAGEDECK_")]:
         del os.environ[name]
     os.environ.update(variables)
     os.dup2(writer.fileno(), 1)
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+    for place, value in constants.items():
+        module, _, name = place.rpartition(".")
+        setattr(importlib.import_module(module), name, value)
     sys.argv = ["usagedeck", *words]
     cli.main()

@@ -1,7 +1,6 @@
 """How a deck is: what it holds, what it takes, how it is set, and what its operator should do about it.
 
-It looks and says; it mends nothing. Each section is a function in `SECTIONS`, and adding one there is all it takes: the lag of
-sealing has its place in this list.
+It looks and says; it mends nothing. Each section is a function in `SECTIONS`, and adding one there is all it takes.
 """
 
 import os
@@ -17,10 +16,13 @@ from usagedeck.catalog import Subject
 from usagedeck.deck import Deck
 from usagedeck.store import inspection, schema
 from usagedeck.store.merging import monday
-from usagedeck.times import MINUTE, iso
+from usagedeck.times import HOUR, MINUTE, iso
 
 MANY_PIECES = 300
 """The engine makes senders wait from 1,000 pieces in one partition."""
+
+BEHIND_AFTER = HOUR
+"""Sealing that has not caught up for so long is worth a word; during an import it waits for half of it."""
 
 Facts = dict[str, Any]
 
@@ -94,6 +96,23 @@ def _weeks(deck: Deck) -> Facts:
     return {"partitions": [asdict(part) for part in inspection.partitions(deck.store)], "unmerged_weeks": len(unmerged)}
 
 
+def _sealing(deck: Deck) -> Facts:
+    """Until when each rollup is sealed, and the days that wait to be sealed or to be sealed anew."""
+    return {
+        "caught_up": iso(deck.sealer.caught_up),
+        "failed": deck.sealer.failed,
+        "rollups": [
+            {
+                "rollup": lag.rollup,
+                "sealed_until": iso(lag.sealed_until) if lag.sealed_until else None,
+                "waiting_days": lag.waiting,
+                "taken_away_days": lag.taken_away,
+            }
+            for lag in deck.sealer.lag()
+        ],
+    }
+
+
 def _settings(deck: Deck) -> Facts:
     return deck.settings.model_dump(mode="json", exclude={"metrics_token"})
 
@@ -109,6 +128,7 @@ SECTIONS: dict[str, Callable[[Deck], Any]] = {
     "events": _events,
     "tables": _tables,
     "weeks": _weeks,
+    "sealing": _sealing,
     "put_aside": lambda deck: inspection.put_aside(deck.store),
     "directory": lambda deck: deck.directory.counts(),
     "settings": _settings,
@@ -145,6 +165,15 @@ def _warnings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
                 "engine_setting",
                 f"The engine's {row['name']} is {row['actual']} and must be {row['wanted']}; report it as a bug.",
             )
+    behind = (deck.clock() - deck.sealer.caught_up) // MINUTE
+    days = sum(row["waiting_days"] + row["taken_away_days"] for row in facts["sealing"]["rollups"])
+    if days and behind * MINUTE > BEHIND_AFTER:
+        why = facts["sealing"]["failed"] or "It goes on; give it time after an import, or a faster disk if this stays."
+        yield (
+            "sealing_behind",
+            f"Sealing has not caught up for {behind:,} minutes, {days:,} days wait, and questions read events instead, which is "
+            f"exact but slower. {why}",
+        )
     ahead = deck.store.latest_arrival() // 1000 - deck.clock()
     if ahead > MINUTE:
         yield (

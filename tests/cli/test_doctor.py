@@ -14,13 +14,14 @@ from typer.testing import CliRunner, Result
 
 from tests.house import NOON, House, StillClock, build_house, served
 from usagedeck import __version__, admin, doctor
+from usagedeck.catalog import ROLLUPS
 from usagedeck.cli import app
 from usagedeck.deck import SERVER_FILE, Deck, open_deck
 from usagedeck.errors import Conflict
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.store.clickhouse import Store
-from usagedeck.times import DAY, HOUR, iso, parse_instant
+from usagedeck.times import DAY, HOUR, MINUTE, iso, parse_instant
 from usagedeck.web.server import Running
 
 THEN = parse_instant("2025-06-02T12:00:00Z", field="then")
@@ -80,7 +81,15 @@ def test_what_it_says_is_what_is_there(folder: Path) -> None:
 def test_for_people(folder: Path) -> None:
     done = ask(folder)
     assert done.exit_code == 0
-    for part in (f"release    {__version__}", str(folder), "bytes free of", "1 workspaces", "async_insert=0", "bytes_per_row"):
+    for part in (
+        f"release    {__version__}",
+        str(folder),
+        "bytes free of",
+        "1 workspaces",
+        "days wait",
+        "async_insert=0",
+        "bytes_per_row",
+    ):
         assert part in done.stdout
     assert done.stderr == "Nothing to do.\n"
 
@@ -135,6 +144,30 @@ def test_every_other_warning(house: House, clock: StillClock, monkeypatch: pytes
     assert "180 minutes after what this machine's clock says" in found["clock_put_back"]
     assert "async_insert is 1 and must be 0" in found["engine_setting"]
     deck.settings.data_dir.chmod(0o700)
+
+
+def test_sealing_that_stays_behind(house: House, clock: StillClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    deck = house.deck
+    house.send([{"id": f"{n}", "time": NOON - n * DAY} for n in range(4)])
+    facts = doctor.examine(deck)["sealing"]
+    assert [row["rollup"] for row in facts["rollups"]] == list(ROLLUPS)
+    (calls, *_) = facts["rollups"]
+    assert (calls["sealed_until"], calls["taken_away_days"], calls["waiting_days"] > 3) == (None, 0, True)
+    assert warned(deck) == {}, "it has just begun"
+    clock.now += HOUR + MINUTE
+    assert "not caught up for 61 minutes" in warned(deck)["sealing_behind"]
+    assert "give it time after an import" in warned(deck)["sealing_behind"]
+    deck.sealer.failed = "The disk is full."
+    assert warned(deck)["sealing_behind"].endswith("slower. The disk is full.")
+    deck.sealer.look()
+    (calls, *_) = doctor.examine(deck)["sealing"]["rollups"]
+    assert (calls["sealed_until"], calls["waiting_days"], calls["taken_away_days"]) == (iso(NOON + 30 * MINUTE), 0, 0)
+    house.send([{"id": "late", "time": NOON - 2 * DAY}])
+    sealing = doctor.examine(deck)["sealing"]
+    assert [row["taken_away_days"] for row in sealing["rollups"]] == [2, 2, 2, 0, 1], "by quarter-hours and by days of UTC"
+    assert (sealing["failed"], warned(deck)) == ("", {})
+    clock.now += 2 * HOUR
+    assert warned(deck).keys() == {"sealing_behind"}
 
 
 def test_files_that_come_and_go_while_it_counts(house: House) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.house import build_house, keyed, served
 from tests.processes import Process, process, server
 from tests.promises.ledger import Ledger, ask, make_event, reconcile, stored, sums
+from tests.waiting import until
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
@@ -84,6 +85,56 @@ def test_while_events_arrive_on_several_connections(folder: Path, torture: bool)
         ledger.complete(client)
         assert set(reconcile(client, ledger)) == set(ledger.sent)
         assert (found.stop(), found.said()) == (0, "")
+    assert put_aside(folder) == 0
+
+
+# --- while rollups are sealed -------------------------------------------------------------------------------------
+
+RESTLESS = {"usagedeck.store.rollup.LOOK_EVERY": 20, "usagedeck.store.rollup.BULK": 10**9}
+"""The sealer looks all the time, and events that come late all the time do not make it wait."""
+
+
+ALL_SEALED = "rollup sendings by days of UTC"
+"""The route of whole days when no seal is missing."""
+
+
+def verified(folder: Path, *options: str) -> dict[str, int]:
+    """`usagedeck verify` of the data, beside whatever is going on: nothing differs. What was compared, per check."""
+    words = ("verify", "--json", "--data-dir", str(folder), *options)
+    errors, constants = folder.with_name("verify.errors"), {"usagedeck.cli.verify.SAMPLE_SECONDS": 0.3}
+    with process(*words, errors=errors, settings={"min_free_bytes": 0}, constants=constants) as found:
+        said = json.loads(found.line() or "null")
+        assert found.end() == 0, (said, found.said())
+    assert (set(said["different"].values()), said["differences"], said["moved"]) == ({0}, [], 0)
+    compared: dict[str, int] = said["compared"]
+    return compared
+
+
+def test_while_rollups_are_sealed(folder: Path, torture: bool) -> None:
+    """The events are of the last three weeks, in any order: each of them takes seals away. The log is read from the events and
+    usage along its route, so `reconcile` compares both with each other and with what was sent."""
+    key = with_workspace(folder)
+    ledger = Ledger(random.Random(5))
+    sealed = 0
+    for _ in range(50 if torture else 5):
+        with server(folder, constants=RESTLESS) as (found, url):
+            with keyed(url, key) as client:
+                reconcile(client, ledger)
+                route = ask(client, "usage", metric="credits", by="product_type", explain="true")["route"]
+                sealed += route.startswith("rollup calls by")
+            send_until_killed(found, url, key, ledger)
+            assert found.said() == ""
+        verified(folder, *(["--all"] if torture else []))
+    with server(folder, constants=RESTLESS) as (found, url), keyed(url, key) as client:
+        ledger.complete(client)
+        assert set(reconcile(client, ledger)) == set(ledger.sent)
+        until(lambda: ask(client, "usage", metric="attempts", explain="true")["route"] == ALL_SEALED)
+        compared = verified(folder, "--all")
+        assert (found.stop(), found.said()) == (0, "")
+    assert sealed, "no answer came from a rollup"
+    assert all(
+        compared[f"rollup {name} by {size}"] for name in ("calls", "sendings") for size in ("quarter-hours", "days of UTC")
+    )
     assert put_aside(folder) == 0
 
 

@@ -470,3 +470,45 @@ def test_sealing_waits_for_the_end_of_an_import(sealed: House, monkeypatch: pyte
         sealed.send([request(now - hours * HOUR, f"i{hours} {round_}") for hours in range(1, 40)])
         waits.append(not seals.quiet())
     assert waits == [True, True, False, True]
+
+
+def test_a_long_catch_up_says_how_far_it_has_come(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(module, "SAY_EVERY", 0)
+    house.send([request(house.deck.clock() - days * DAY, f"{days}") for days in range(1, 4)])
+    total = sum(lag.waiting for lag in house.deck.sealer.lag())
+    caplog.set_level("INFO", logger=module.__name__)
+    made = house.deck.sealer.look()
+    said = [record.getMessage() for record in caplog.records if "sealed" in record.getMessage()]
+    assert len(said) > 5
+    assert all(f" of {total} days" in line for line in said)
+    assert made == total
+    assert said[-1] == f"sealed {made} of {made} days, counting each rollup and zone"
+
+
+def test_it_remembers_why_it_failed(sealed: House, clock: StillClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealer, failed = sealed.deck.sealer, threading.Event()
+    caught_up = sealer.caught_up
+    clock.now += HOUR
+
+    def broken(*_: object) -> None:
+        failed.set()
+        raise StoreFailed("The store failed.")
+
+    monkeypatch.setattr(module, "LOOK_EVERY", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "execute", broken)
+        again = module.Sealer(
+            sealed.deck.store, sealed.deck.seals, sealed.deck.writer.between, lambda: {"ws_acme": NEW_YORK}, clock, HOUR
+        )
+        patched.setattr(again, "_orphans", lambda: None)
+        again.start()
+        assert failed.wait(30)
+        again.close()
+    assert again.failed == "The store failed."
+    assert sealer.caught_up == caught_up
+    sealer.failed = again.failed
+    assert sealer.look() > 0
+    assert (sealer.failed, sealer.caught_up) == ("", clock.now)

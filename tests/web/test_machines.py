@@ -12,6 +12,7 @@ from tests.web.test_problems import problem
 from usagedeck import __version__
 from usagedeck.errors import StoreFailed
 from usagedeck.store.clickhouse import Store
+from usagedeck.times import DAY, MINUTE
 
 STRANGER = {"x-forwarded-for": "203.0.113.7"}
 
@@ -79,3 +80,25 @@ def test_metrics_count_requests_and_events_and_name_no_workspace(place: Place) -
     assert "usagedeck_http_seconds_bucket" in text
     assert place.house.workspace_id not in text
     assert "workspace" not in text
+
+
+def test_metrics_say_how_far_sealing_is(place: Place) -> None:
+    place.house.send([{"id": "old", "time": NOON - DAY}])
+    place.clock.now += MINUTE
+    with place.client() as client:
+        before = client.get("/metrics").text
+        place.deck.sealer.look()
+        at_once = client.get("/metrics").text
+        place.clock.now += MINUTE
+        after = client.get("/metrics").text
+    waiting = 'usagedeck_unsealed_days{rollup="calls",why="waiting"} '
+    assert waiting in before
+    assert f"{waiting}0.0" not in before
+    assert 'usagedeck_sealed_until_seconds{rollup="calls"}' not in before
+    assert f"{waiting}0.0" not in at_once, "it is counted once a minute"
+    assert f"{waiting}0.0" in after
+    assert 'usagedeck_unsealed_days{rollup="sendings",why="taken_away"} 0.0' in after
+    (line,) = (line for line in after.splitlines() if line.startswith('usagedeck_sealed_until_seconds{rollup="calls"}'))
+    assert float(line.split()[1]) == (NOON - 30 * MINUTE) / 1000
+    (line,) = (line for line in after.splitlines() if line.startswith("usagedeck_sealing_caught_up_seconds"))
+    assert float(line.split()[1]) == (NOON + MINUTE) / 1000

@@ -95,6 +95,7 @@ def ask(running: Running, path: str, content: bytes) -> dict[str, Any]:
 def set_up_logs() -> None:
     level = logging.INFO if sys.stderr.isatty() else logging.WARNING
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("usagedeck").setLevel(level)
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -39,6 +39,7 @@ def _show(found: dict[str, Any]) -> None:
         "waiting": f"{disk['waiting_to_be_written']:,} bytes to be written",
         "events": f"{events['rows']:,} rows{per_event}",
         "pieces": f"at most {crowded} in one partition, {weeks['unmerged_weeks']} weeks to be merged",
+        "sealing": _sealing(found["sealing"]["rollups"]),
         "directory": ", ".join(f"{count:,} {name}" for name, count in found["directory"].items()),
         "settings": ", ".join(f"{row['name']}={row['actual']}" for row in found["engine_settings"]),
     }
@@ -52,3 +53,9 @@ def _show(found: dict[str, Any]) -> None:
         say.print(f"[yellow]warning:[/] {escape(warning['message'])}", soft_wrap=True)
     if not found["warnings"]:
         say.print("Nothing to do.")
+
+
+def _sealing(rollups: list[dict[str, Any]]) -> str:
+    until = {row["sealed_until"] for row in rollups if row["sealed_until"]}
+    waiting, taken = (sum(row[name] for row in rollups) for name in ("waiting_days", "taken_away_days"))
+    return f"up to {max(until, default='nothing yet')}; {waiting:,} days wait, {taken:,} are to be sealed anew"

@@ -13,8 +13,10 @@ What may be read from a rollup is decided by the ledger (see `seals`); here it i
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Protocol
 
 from usagedeck.catalog import ROLLUPS, Rollup, Subject
@@ -43,6 +45,23 @@ BULK = 2000
 
 LONGEST_WAIT = 30
 """Looks after which sealing no longer waits for the end of an import."""
+
+
+SAY_EVERY = 60
+"""Seconds between two lines about how far a long catch-up has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a rollup is sealed. Days are counted once for each of its sizes (quarter-hours, days of each zone)."""
+
+    rollup: str
+    sealed_until: int | None
+    """Where its newest sealed quarter-hour ends."""
+    waiting: int
+    """Days of which something was never sealed and could be."""
+    taken_away: int
+    """Days of workspaces that were written to after they were sealed, and are to be sealed anew."""
 
 
 class Executes(Protocol):
@@ -178,6 +197,10 @@ class Sealer:
         self._patience = longest_question
         self._lock = threading.Lock()
         self._condemned: list[tuple[int, str, set[int]]] = []
+        self.caught_up = clock()
+        """When all was sealed that could be, or else when sealing began."""
+        self.failed = ""
+        """What came in between at the last attempt."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="usagedeck-sealer", daemon=True)
 
@@ -194,6 +217,7 @@ class Sealer:
         """Seal what is due; returns how many seals were made."""
         made = 0
         zones = dict(self._zones())
+        said = time.monotonic()
         with self._lock:
             for rollup in ROLLUPS.values():
                 weeks = self._store.weeks(rollup.of)
@@ -204,8 +228,27 @@ class Sealer:
                                 return made
                             self._seal(cut, stretches, workspaces, zones)
                             made += len(stretches)
+                            if time.monotonic() - said >= SAY_EVERY:
+                                said = time.monotonic()
+                                left = sum(lag.waiting + lag.taken_away for lag in self.lag())
+                                log.info("sealed %d of %d days, counting each rollup and zone", made, made + left)
             self._sweep()
+            self.caught_up, self.failed = self._clock(), ""
         return made
+
+    def lag(self) -> list[Lag]:
+        """What is left to be sealed, per rollup. It reads the ledger and no events."""
+        zones = dict(self._zones())
+        found = []
+        for rollup in ROLLUPS.values():
+            weeks = self._store.weeks(rollup.of)
+            waiting = taken_away = 0
+            for cut in _cuts(rollup, zones.values()):
+                waiting += sum(len(days) for days, _ in self._never_sealed(cut, weeks))
+                taken_away += sum(len(days) * len(whose) for days, whose in self._not_any_more(cut, weeks))
+            pieces = self._seals.ledger.sealed(Cut(rollup.name), 0, self._clock())
+            found.append(Lag(rollup.name, pieces[-1].end if pieces else None, waiting, taken_away))
+        return found
 
     def _never_sealed(self, cut: Cut, weeks: Mapping[int, int]) -> Iterator[tuple[list[Stretch], None]]:
         """What to seal for everybody, the newest first: days (of UTC, or of the cut's zone), several at once when they are small.
@@ -281,6 +324,7 @@ class Sealer:
                 if self._seals.quiet():
                     self.look()
             except UsagedeckError as error:
+                self.failed = error.message
                 log.warning("sealing failed and will be tried again: %s", error.message)
 
 

@@ -46,6 +46,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     app.state.collecting = anyio.CapacityLimiter(COLLECTING_THREADS)
     app.state.bodies = bodies.Bodies()
     app.state.counters = pages.Counters(registry)
+    pages.SealingGauges(deck, registry)
     app.mount("/static", GZipMiddleware(StaticFiles(directory=pages.STATIC)), name="static")
     return Guard(app, deck.settings, registry)
 

@@ -1,16 +1,22 @@
 """The page, its files, and what machines ask: health, version, counters."""
 
 import hmac
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.responses import FileResponse, PlainTextResponse
 
 from usagedeck import __version__
 from usagedeck.catalog import Subject
+from usagedeck.deck import Deck
 from usagedeck.errors import NotAllowed
+from usagedeck.store.rollup import Lag
+from usagedeck.times import MINUTE
 from usagedeck.web.auth import DeckOf, secret_of
 from usagedeck.web.problems import Problem, json
 
@@ -28,6 +34,35 @@ class Counters:
     def count(self, rejected: int, accepted: int) -> None:
         self._events.labels("rejected").inc(rejected)
         self._events.labels("accepted").inc(accepted)
+
+
+class SealingGauges(Collector):
+    """How far the rollups are sealed. Counting costs something, so it is done at most once a minute."""
+
+    def __init__(self, deck: Deck, registry: CollectorRegistry) -> None:
+        self._deck = deck
+        self._counted = 0
+        self._lags: list[Lag] = []
+        registry.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is counted before somebody asks."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._deck.clock()
+        if not 0 <= now - self._counted < MINUTE:
+            self._counted, self._lags = now, self._deck.sealer.lag()
+        until = GaugeMetricFamily("usagedeck_sealed_until_seconds", "End of the newest sealed quarter-hour.", labels=["rollup"])
+        days = GaugeMetricFamily("usagedeck_unsealed_days", "Days to be sealed, or sealed anew.", labels=["rollup", "why"])
+        for lag in self._lags:
+            if lag.sealed_until is not None:
+                until.add_metric([lag.rollup], lag.sealed_until / 1000)
+            days.add_metric([lag.rollup, "waiting"], lag.waiting)
+            days.add_metric([lag.rollup, "taken_away"], lag.taken_away)
+        caught_up = GaugeMetricFamily("usagedeck_sealing_caught_up_seconds", "When all was sealed that could be.")
+        caught_up.add_metric([], self._deck.sealer.caught_up / 1000)
+        yield from (until, days, caught_up)
 
 
 @router.get("/", include_in_schema=False)
