@@ -8,12 +8,16 @@ from msgspec import Meta
 
 from usagedeck import backup, doctor, verify
 from usagedeck.access import Permission, Role
-from usagedeck.catalog import Label
+from usagedeck.catalog import Label, Subject, dimension, metric
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.repo import ApiKey, Workspace
 from usagedeck.errors import InvalidInput, NotFound
+from usagedeck.query import Query, Selection, parse_filter
+from usagedeck.ranges import parse_range
+from usagedeck.sql import Scope, plan
 from usagedeck.times import iso, zone
+from usagedeck.windows import Interval
 
 CURRENCIES = ("usd", "eur", "inr", "pln", "gbp")
 MIN_PASSWORD = 10
@@ -111,6 +115,20 @@ class Verify(Command, tag="verify"):
     unseal: bool = False
 
 
+class Explain(Command, tag="explain"):
+    """From where a question would be answered. Like a question to `/api/v1/usage`, with the same spellings."""
+
+    workspace: Id
+    metrics: list[str]
+    by: list[str] = []
+    interval: str = "day"
+    range: str = "30d"
+    time_zone: str | None = None
+    filters: list[str] = []
+    user: str | None = None
+    """Only this user's rows."""
+
+
 AnyCommand: TypeAlias = (
     CreateWorkspace
     | ListWorkspaces
@@ -124,6 +142,7 @@ AnyCommand: TypeAlias = (
     | Examine
     | PlanVerification
     | Verify
+    | Explain
 )
 
 decode = msgspec.json.Decoder(AnyCommand).decode
@@ -156,11 +175,11 @@ def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
         case EndBackup():
             backup.end(deck)
             return {}
-        case Examine() | PlanVerification() | Verify():
+        case Examine() | PlanVerification() | Verify() | Explain():
             return _inspect(deck, command)
 
 
-def _inspect(deck: Deck, command: Examine | PlanVerification | Verify) -> dict[str, Any]:
+def _inspect(deck: Deck, command: Examine | PlanVerification | Verify | Explain) -> dict[str, Any]:
     """What changes nothing, unless it is told to unseal."""
     match command:
         case Examine():
@@ -171,6 +190,28 @@ def _inspect(deck: Deck, command: Examine | PlanVerification | Verify) -> dict[s
         case Verify():
             outcome: dict[str, Any] = msgspec.to_builtins(verify.perform(deck, command.task, unseal=command.unseal))
             return outcome
+        case Explain():
+            return _explain(deck, command)
+
+
+def _explain(deck: Deck, command: Explain) -> dict[str, Any]:
+    workspace, now = _workspace(deck, command.workspace), deck.clock()
+    metrics = tuple(metric(name) for name in command.metrics)
+    window = parse_range(
+        command.range, zone=zone(command.time_zone or workspace.time_zone), now=now, billing_day=workspace.billing_day
+    )
+    selection = Selection(metrics[0].of if metrics else Subject.REQUESTS, window, tuple(map(parse_filter, command.filters)))
+    query = Query(selection, metrics, Interval.parse(command.interval), tuple(dimension(name) for name in command.by))
+    route = plan(query, Scope(workspace.id, command.user), deck.seals.ledger, now=now)
+    read = [("events", "", "", stretch) for stretch in route.events]
+    read += [("rollup", one.cut.rollup, one.cut.zone, stretch) for one in route.slices for stretch in one.stretches]
+    return {
+        "route": route.reason,
+        "reads": [
+            {"from": source, "rollup": name or None, "days_of": where or None, "start": iso(start), "end": iso(end)}
+            for source, name, where, (start, end) in sorted(read, key=lambda part: part[3])
+        ],
+    }
 
 
 def _workspace(deck: Deck, id_: str) -> Workspace:
