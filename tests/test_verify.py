@@ -157,6 +157,22 @@ def test_the_total_of_a_view_shows_it_too(house: House) -> None:
     assert {"requests log", "requests log as CSV", "requests by voice_id"} <= different(run(house.deck, of_requests))
 
 
+def test_breakdowns_too_long_for_an_answer_are_downloaded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = run(house.deck, of_requests)
+    monkeypatch.setattr(verify, "MOST_ROWS", 1)
+    asked: list[bool] = []
+    answer = report.usage
+
+    def watched(*words: Any, **more: Any) -> Any:
+        asked.append(more.get("stream", False))
+        return answer(*words, **more)
+
+    monkeypatch.setattr(report, "usage", watched)
+    assert run(house.deck, of_requests) == usual
+    assert any(asked)
+    assert different(usual) == set()
+
+
 def of_requests(task: verify.Task) -> bool:
     return isinstance(task, verify.Views) and task.subject is Subject.REQUESTS
 
