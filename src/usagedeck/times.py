@@ -49,6 +49,7 @@ def to_datetime(instant: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=instant)
 
 
+@lru_cache(maxsize=20_000)  # the edges of the buckets of an answer stand in it again and again
 def iso(instant: int, *, millis: bool = True) -> str:
     """`2026-11-23T10:00:00.000Z`; without `millis` the fraction is left out when it is zero."""
     moment = to_datetime(instant)

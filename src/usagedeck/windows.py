@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from usagedeck.errors import InvalidInput, TooLarge, did_you_mean
-from usagedeck.times import DAY, MINUTE, SECOND, first_instant, iso, local_date, to_datetime
+from usagedeck.times import DAY, HOUR, MINUTE, SECOND, first_instant, iso, local_date, to_datetime
 
 LATEST_WINDOW = 7_258_118_400_000
 """2200-01-01T00:00:00Z, the latest end of a window; far enough for "everything", near enough for every calendar."""
@@ -227,6 +227,9 @@ def _hours_of(day: date, hours: int, where: ZoneInfo) -> Iterator[int]:
         yield from (first_instant(day, hour, where) for hour in range(0, 24, hours))
         return
     begin, end = first_instant(day, 0, where), first_instant(day + timedelta(days=1), 0, where)
+    if end - begin == DAY:  # the clock was left alone; no zone has changed it forth and back on one day
+        yield from range(begin, end, HOUR)
+        return
     yield begin
     quarter = begin - begin % (15 * MINUTE) + 15 * MINUTE  # every offset since 1980 is a multiple of 15 minutes
     for instant in range(quarter, end, 15 * MINUTE):

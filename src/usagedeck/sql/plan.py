@@ -122,6 +122,8 @@ def _uncut(piece: Piece, cut: Cut, edges: Sequence[int]) -> list[Piece]:
     """The parts of a piece whose cells lie in one bucket each."""
     if isinstance(edges, range) and not cut.zone and edges.start % QUARTER == 0 and edges.step % QUARTER == 0:
         return [piece]
-    first, last = bisect_right(edges, piece.start), bisect_right(edges, piece.end - 1)
-    cells = (cut.cell(edge) for edge in edges[first:last])
-    return piece.without(joined(cell for edge, cell in zip(edges[first:last], cells, strict=True) if cell[0] != edge))
+    inside = edges[bisect_right(edges, piece.start) : bisect_right(edges, piece.end - 1)]
+    if not cut.zone and all(edge % QUARTER == 0 for edge in inside):
+        return [piece]
+    cells = (cut.cell(edge) for edge in inside)
+    return piece.without(joined(cell for edge, cell in zip(inside, cells, strict=True) if cell[0] != edge))
