@@ -9,10 +9,11 @@ import pytest
 
 from tests.house import NOON, House
 from usagedeck import report, sql
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension, log_field
+from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, Subject, dimension, log_field
 from usagedeck.deck import Deck
 from usagedeck.query import Cursor, Direction, Filter, LogQuery, Op, Query, RawValue, Selection, Word, parse_search
-from usagedeck.sql import Scope, Statement
+from usagedeck.sql import Plan, Scope, Statement
+from usagedeck.sql.plan import only_events
 from usagedeck.times import DAY, zone
 from usagedeck.windows import Interval, Window
 
@@ -97,6 +98,7 @@ def all_statements(text: str, scope: Scope) -> dict[str, Statement]:
     day = Query(selection, metrics, Interval.parse("day"), by)
     top = Query(selection, metrics, Interval.parse("900s"), (dimension("group_id"), *by), top=2, row_cap=10)
     peak = Query(selection, (METRICS["concurrency"],), Interval.parse("hour"), by, top=1)
+    sums = Query(selection, metrics[:1], Interval.parse("day"), by, top=2, row_cap=10)
     series = [(text, text, text + "2"), (text + "3", "", text)]
     log = LogQuery(
         selection,
@@ -106,6 +108,7 @@ def all_statements(text: str, scope: Scope) -> dict[str, Statement]:
     return {
         "usage": sql.compile(day, scope),
         "top": sql.compile(top, scope, top=series),
+        "folded": sql.compile_top(sums, scope, 2, route=only_events(sums)),
         "activity": sql.compile(peak, scope, top=[s[:2] for s in series], now=NOON),
         "rank": sql.rank(top, scope, 5),
         "like": sql.rank(day, scope, 5, like=Word(text, (("model", (text,)),))),
@@ -314,3 +317,18 @@ def test_every_dimension_and_metric_compiles_and_runs(deck: Deck, house: House) 
             for top in (None, 3):
                 query = Query(selection, metrics, Interval.parse("day"), (by,), top=top)
                 assert list(report.usage(deck, house.who, None, query).table.rows) == []
+
+
+def test_what_is_no_sum_or_might_be_large_is_not_folded_in_one_statement() -> None:
+    def asked(metric: str, by: str, interval: str = "day") -> Query:
+        chosen = (METRICS[metric],)
+        return Query(Selection(METRICS[metric].of, WINDOW), chosen, Interval.parse(interval), (dimension(by),), top=3)
+
+    sealed = Plan("sealed", (), ROLLUPS["keys"])
+    assert sql.folds(asked("credits", "model"), sealed)
+    assert sql.folds(asked("success_rate", "model"), sealed), "a quotient of sums"
+    assert not sql.folds(asked("latency_p95", "model"), sealed), "percentiles do not add up"
+    assert not sql.folds(asked("concurrency", "model"), sealed), "nor do peaks"
+    assert not sql.folds(asked("credits", "group_id"), sealed), "an event may be in several groups"
+    assert not sql.folds(asked("credits", "model", "60s"), sealed), "too many buckets of every series"
+    assert not sql.folds(asked("credits", "model"), only_events(asked("credits", "model"))), "too many series"

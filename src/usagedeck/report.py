@@ -8,6 +8,7 @@ sums, display names.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,7 +18,7 @@ from usagedeck.catalog import CURRENCY, DIMENSIONS, METRICS, Dimension, Label, S
 from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
 from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word
-from usagedeck.sql import Scope, Series
+from usagedeck.sql import Scope, Series, Statement
 from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table, csv_lines, joined
 from usagedeck.times import DAY, EARLIEST, offsets
@@ -60,19 +61,19 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     now = now or deck.clock()
     fresh = deck.clock()
     query = replace(query, selection=_named(deck, query.selection, scope))
-    top, others = _top(deck, query, scope)
     route = sql.plan(query, scope, deck.seals.ledger, now=now)
-    statement = sql.compile(query, scope, route=route, top=top, now=now)
-    rows = (
-        deck.answers.stream(statement) if stream else _capped(deck.answers.run(statement, _span(scope, query.selection)), query)
-    )
-    points = _points(query, rows)
+    read = deck.answers.stream if stream else partial(_capped, deck, scope, query)
+    if query.top is not None and sql.folds(query, route):
+        points = _folded(query, query.top, read(sql.compile_top(query, scope, query.top, route=route)))
+    else:
+        top, others = _top(deck, query, scope)
+        points = _points(query, read(sql.compile(query, scope, route=route, top=top, now=now)), top, others)
     if query.cumulative:
         points = _limited(query, _accumulated(query, points))
     elif not query.dimensions:
         points = _dense(query, points)
     names = [_names(deck, by, scope) for by in query.dimensions]
-    table = Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, others, now))
+    table = Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, now))
     return Answer(table, fresh, route.reason)
 
 
@@ -84,16 +85,20 @@ class _Point:
     measures: Mapping[str, Any]
     series: tuple[Any, ...] = ()
     other: bool = False
+    others: int = 0
+    """How many series are in it, where it is Other."""
 
 
 def _top(deck: Deck, query: Query, scope: Scope) -> tuple[list[Series] | None, int]:
-    """The series to keep, and how many others there are."""
+    """The series to keep, and how many others there are. None keeps all of them: that spares a look at every row's place."""
     if query.top is None:
         return None, 0
     route = sql.plan_rank(query, scope, deck.seals.ledger)
     ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route), _span(scope, query.selection))
     width = len(query.dimensions)
     total = ranked[0][-1] if ranked else 0
+    if total <= query.top:
+        return None, 0
     return [tuple(str(cell) for cell in row[:width]) for row in ranked], total - len(ranked)
 
 
@@ -101,7 +106,8 @@ def _span(scope: Scope, selection: Selection) -> Span:
     return Span(scope.workspace_id, selection.window.start, selection.window.end)
 
 
-def _capped(rows: Sequence[Row], query: Query) -> Sequence[Row]:
+def _capped(deck: Deck, scope: Scope, query: Query, statement: Statement) -> Sequence[Row]:
+    rows = deck.answers.run(statement, _span(scope, query.selection))
     if query.row_cap is not None and len(rows) > query.row_cap:
         raise _too_many_rows(query.row_cap)
     return rows
@@ -124,14 +130,23 @@ def _too_many_rows(cap: int) -> TooLarge:
     )
 
 
-def _points(query: Query, rows: Iterable[Row]) -> Iterator[_Point]:
+def _points(query: Query, rows: Iterable[Row], top: Sequence[Series] | None, others: int) -> Iterator[_Point]:
     """The rows of the store with names."""
     width = len(query.dimensions)
-    keyed = width + 1 + (query.top is not None)
+    keyed = width + 1 + (top is not None)
     names = [m.name for m in sql.measures_of(query)]
     for row in rows:
-        other = query.top is not None and bool(row[width + 1])
-        yield _Point(row[0], dict(zip(names, row[keyed:], strict=True)), tuple(row[1 : width + 1]), other)
+        other = top is not None and bool(row[width + 1])
+        yield _Point(row[0], dict(zip(names, row[keyed:], strict=True)), tuple(row[1 : width + 1]), other, others)
+
+
+def _folded(query: Query, top: int, rows: Iterable[Row]) -> Iterator[_Point]:
+    """The same of rows that tell at their end how many series there are."""
+    width = len(query.dimensions)
+    names = [m.name for m in sql.measures_of(query)]
+    for row in rows:
+        measures = dict(zip(names, row[width + 2 : -1], strict=True))
+        yield _Point(row[0], measures, tuple(row[1 : width + 1]), bool(row[width + 1]), row[-1] - top)
 
 
 def _dense(query: Query, points: Iterable[_Point]) -> Iterator[_Point]:
@@ -191,14 +206,12 @@ def _usage_columns(query: Query, currency: str) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _labelled(
-    query: Query, points: Iterable[_Point], names: Sequence[Mapping[str, str]], others: int, now: int
-) -> Iterator[list[Cell]]:
+def _labelled(query: Query, points: Iterable[_Point], names: Sequence[Mapping[str, str]], now: int) -> Iterator[list[Cell]]:
     for point in points:
         row: list[Cell] = [point.bucket, query.buckets.end_of(point.bucket)]
         for by, value, known in zip(query.dimensions, point.series, names, strict=True):
             cell = _cell(by, value)
-            row += [cell, f"Other ({others})" if point.other else label(by, cell, known)]
+            row += [cell, f"Other ({point.others})" if point.other else label(by, cell, known)]
         if query.top is not None:
             row.append(point.other)
         yield [*row, *_metrics(query, point, now)]

@@ -48,6 +48,8 @@ def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
         zone, active = dice.choice(ZONES), ("concurrency", "concurrency_average")
         return Ask(start=start, end=end, zone=zone, size=size, metrics=active, now=NOW), []
     metrics = dice.sample(JOINED[subject], 3) + ([dice.choice(RATIOS)] if subject is Subject.REQUESTS else [])
+    if dice.random() < 0.3:
+        metrics.reverse()  # the first one ranks the series
     by = tuple(dice.sample(SPLITS[rollup], dice.choice((0, 1, 1, 2))))
     chosen = dice.sample(FILTERS, dice.choice((0, 0, 1))) if subject is Subject.REQUESTS else []
     ask = Ask(start=start, end=end, zone=dice.choice(ZONES), size=size, metrics=tuple(metrics), by=by, now=NOW)

@@ -11,7 +11,7 @@ from usagedeck.sql.plan import Plan, measures_of, plan, plan_rank
 from usagedeck.sql.sealing import fill
 from usagedeck.sql.split import Series
 from usagedeck.sql.statement import Bound, Scope, Statement
-from usagedeck.sql.usage import compile, rank  # noqa: A004 - the word of the field
+from usagedeck.sql.usage import compile, compile_top, folds, rank  # noqa: A004 - the word of the field
 
 __all__ = [
     "Bound",
@@ -27,7 +27,9 @@ __all__ = [
     "compile",
     "compile_lines",
     "compile_log",
+    "compile_top",
     "fill",
+    "folds",
     "measures_of",
     "per_day",
     "plan",

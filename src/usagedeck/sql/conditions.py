@@ -102,15 +102,22 @@ def where(
     return " AND ".join(parts)
 
 
-def sealed(selection: Selection, scope: Scope, one: Slice, bind: Binder) -> str:
-    """The rows of a rollup that answer for a selection in the stretches of a slice."""
+def sealed(selection: Selection, scope: Scope, slices: Sequence[Slice], bind: Binder) -> str:
+    """The rows of a rollup that answer for a selection in the stretches of its slices."""
     parts = _whose(scope, bind)
-    parts += [f"zone = {bind(one.cut.zone, 'String')}", _within(one.stretches, bind)]
+    parts.append(" OR ".join(f"({_counting(one, bind)})" for one in slices))
+    if len(slices) > 1:
+        parts[-1] = f"({parts[-1]})"
+    parts += [f"({condition(filtered, bind)})" for filtered in selection.filters]
+    return " AND ".join(parts)
+
+
+def _counting(one: Slice, bind: Binder) -> str:
+    parts = [f"zone = {bind(one.cut.zone, 'String')}", _within(one.stretches, bind)]
     parts.append(f"seal IN {bind(one.numbers, 'Array(UInt64)')}")
     if one.shadowed:
         cell = "time" if one.cut.zone else f"time - time % {QUARTER}"
         parts.append(f"(seal, {cell}) NOT IN (SELECT arrayJoin({bind(one.shadowed, 'Array(Tuple(UInt64, Int64))')}))")
-    parts += [f"({condition(filtered, bind)})" for filtered in selection.filters]
     return " AND ".join(parts)
 
 

@@ -5,8 +5,8 @@ no edge of a bucket cuts through its cells; what it leaves open is read from the
 route gives the same answer, and only the time it takes differs.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from usagedeck.catalog import MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
@@ -122,8 +122,14 @@ def _uncut(piece: Piece, cut: Cut, edges: Sequence[int]) -> list[Piece]:
     """The parts of a piece whose cells lie in one bucket each."""
     if isinstance(edges, range) and not cut.zone and edges.start % QUARTER == 0 and edges.step % QUARTER == 0:
         return [piece]
-    inside = edges[bisect_right(edges, piece.start) : bisect_right(edges, piece.end - 1)]
-    if not cut.zone and all(edge % QUARTER == 0 for edge in inside):
-        return [piece]
-    cells = (cut.cell(edge) for edge in inside)
-    return piece.without(joined(cell for edge, cell in zip(inside, cells, strict=True) if cell[0] != edge))
+    return piece.without(_cut_cells(cut, edges, bisect_right(edges, piece.start), bisect_right(edges, piece.end - 1)))
+
+
+def _cut_cells(cut: Cut, edges: Sequence[int], first: int, last: int) -> Iterator[Stretch]:
+    """The cells that some of the edges cut. Each is looked at once, since finding the day of an edge takes a while."""
+    while first < last:
+        cell = cut.cell(edges[first])
+        after = bisect_left(edges, cell[1], first, last)
+        if cell[0] != edges[first] or after - first > 1:
+            yield cell
+        first = after

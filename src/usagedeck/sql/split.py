@@ -40,7 +40,7 @@ def split_by(dimensions: Sequence[Dimension], top: Sequence[Series] | None, bind
         inner.append(f"arrayFilter(x -> {listed}, parts) AS kept")
         inner.append("notEmpty(kept) AS listed")
     for i, sql in columns.items():
-        value = "arrayJoin(if(listed, kept, ['']))" if i == many else f"if(listed, {sql}, {_nothing(dimensions[i])})"
+        value = "arrayJoin(if(listed, kept, ['']))" if i == many else f"if(listed, {sql}, {nothing(dimensions[i])})"
         inner.append(f"{value} AS d{i}")
     inner.append("NOT listed AS other")
     return Split(inner, [*keys, "other"])
@@ -50,7 +50,7 @@ def _is_absent(by: Dimension, key: str) -> str:
     return f"{key} = ''" if by.type in (Type.STRING, Type.LIST) else f"isNull({key})"
 
 
-def _nothing(by: Dimension) -> str:
+def nothing(by: Dimension) -> str:
     return "''" if by.type in (Type.STRING, Type.LIST) else "NULL"
 
 
@@ -62,10 +62,11 @@ def as_text(by: Dimension, sql: str) -> str:
 
 
 def _listed(texts: list[str], top: Sequence[Series], bind: Binder) -> str:
+    """`IN` looks a row up in a set; `has` would compare it with one series after the other."""
     if len(texts) == 1:
-        return f"has({bind([s[0] for s in top], 'Array(String)')}, {texts[0]})"
+        return f"{texts[0]} IN {bind([s[0] for s in top], 'Array(String)')}"
     kind = ", ".join("String" for _ in texts)
-    return f"has({bind(list(top), f'Array(Tuple({kind}))')}, tuple({', '.join(texts)}))"
+    return f"tuple({', '.join(texts)}) IN {bind(list(top), f'Array(Tuple({kind}))')}"
 
 
 def keys_of(dimensions: Sequence[Dimension], top: Sequence[Series] | None) -> list[str]:

@@ -10,8 +10,11 @@ from usagedeck.query import Query, Word
 from usagedeck.sql.activity import active
 from usagedeck.sql.conditions import sealed, where
 from usagedeck.sql.plan import Plan, measures_of, only_events, ranked_by
-from usagedeck.sql.split import Series, as_text, keys_of, order_of, split_by
+from usagedeck.sql.split import Series, as_text, keys_of, nothing, order_of, split_by
 from usagedeck.sql.statement import Binder, Scope, Statement
+
+FEW_BUCKETS = 100
+"""A quarter of days."""
 
 
 def _bucket(query: Query, bind: Binder) -> list[str]:
@@ -47,11 +50,11 @@ def compile(  # noqa: A001 - the word of the field
     bind = Binder()
     measures = measures_of(query)
     route = route or only_events(query)
-    parts = _sealed_parts(query, scope, route, measures, ["bucket"], top, bind)
     if route.events and any(m.activity for m in measures):
+        parts = _sealed_part(query, scope, route, measures, ["bucket"], top, bind)
         parts.append(_part(*active(query, scope, route.events, measures, top, now, bind), ["bucket"]))
-    elif route.events:
-        parts.append(_events_part(query, scope, route, measures, ["bucket"], top, bind))
+    else:
+        parts = _parts(query, scope, route, measures, ["bucket"], top, bind)
     keys = ["bucket", *keys_of(query.dimensions, top)]
     order = ["bucket", *order_of(query.dimensions, top)]
     text = f"{_together(parts, keys, measures)} ORDER BY {', '.join(order)}"
@@ -70,9 +73,7 @@ def rank(query: Query, scope: Scope, limit: int, *, route: Plan | None = None, l
     measures = ranked_by(query)
     keys = keys_of(query.dimensions, None)
     route = route or only_events(query)
-    parts = _sealed_parts(query, scope, route, measures, [], None, bind)
-    if route.events:
-        parts.append(_events_part(query, scope, route, measures, [], None, bind))
+    parts = _parts(query, scope, route, measures, [], None, bind)
     texts = [f"{as_text(by, key)} AS k{i}" for i, (by, key) in enumerate(zip(query.dimensions, keys, strict=True))]
     chosen = ""
     if like is not None:
@@ -86,6 +87,55 @@ def rank(query: Query, scope: Scope, limit: int, *, route: Plan | None = None, l
     return Statement(text, bind.values, (*(f"k{i}" for i in range(len(texts))), "amount", "series"))
 
 
+def folds(query: Query, route: Plan) -> bool:
+    """Whether the series beyond the first ones can be told and added up in one statement, by `compile_top`.
+
+    Their measures have to be sums: the percentile of many series is not made of theirs, and an event that has several
+    values would count several times. In memory are then all buckets of all series: few, where a rollup is read and the
+    buckets are few.
+    """
+    return (
+        route.rollup is not None
+        and len(query.buckets) <= FEW_BUCKETS
+        and not any(by.overlapping for by in query.dimensions)
+        and all(m.additive and m.merge for m in measures_of(query))
+    )
+
+
+def compile_top(query: Query, scope: Scope, limit: int, *, route: Plan) -> Statement:
+    """What `rank` and `compile` say together, in one statement; for questions that `folds` agrees to.
+
+    The series are told apart first, ranked, and those beyond the limit added up as one. Columns as `compile` has them with
+    `top`, then `series`, the number of all series.
+    """
+    bind = Binder()
+    measures, ranked = measures_of(query), ranked_by(query)
+    all_ = tuple(dict.fromkeys((*measures, *ranked)))
+    told = _parts(query, scope, route, all_, ["bucket"], None, bind)
+    names = [f"d{i}" for i, _ in enumerate(query.dimensions)]
+    point = ", ".join(["bucket", *(f"m_{m.name}" for m in measures)])
+    series = (
+        f"SELECT {', '.join(f'{name} AS k{name[1:]}' for name in names)}, groupArray(tuple({point})) AS points, "
+        f"sum({_amount(query.metrics[0], ranked)}) AS total FROM ({' UNION ALL '.join(told)}) GROUP BY {', '.join(names)}"
+    )
+    ties = ", ".join(as_text(by, f"k{i}") for i, by in enumerate(query.dimensions))
+    places = f"SELECT *, row_number() OVER (ORDER BY total DESC, {ties}) AS place, count() OVER () AS series FROM ({series})"
+    kept = [f"if(other, {nothing(by)}, k{i}) AS d{i}" for i, by in enumerate(query.dimensions)]
+    points = (
+        f"SELECT place > {bind(limit, 'UInt32')} AS other, {', '.join(kept)}, series, arrayJoin(points) AS point, "
+        f"point.1 AS bucket FROM ({places})"
+    )
+    keys = ["bucket", *names, "other"]
+    sums = [f"{m.merge}(point.{i}) AS m_{m.name}" for i, m in enumerate(measures, 2)]
+    order = ", ".join(["bucket", *order_of(query.dimensions, ())])
+    text = (
+        f"SELECT {', '.join([*keys, *sums])}, any(series) AS series FROM ({points}) GROUP BY {', '.join(keys)} ORDER BY {order}"
+    )
+    if query.row_cap is not None:
+        text += f" LIMIT {bind(query.row_cap + 1, 'UInt32')}"
+    return Statement(text, bind.values, (*keys, *(m.name for m in measures), "series"))
+
+
 def _amount(metric: Metric, measures: Sequence[Measure]) -> str:
     formula = metric.formula
     if not isinstance(formula, Sum):
@@ -96,7 +146,7 @@ def _amount(metric: Metric, measures: Sequence[Measure]) -> str:
 # --- the parts of an answer ----------------------------------------------------------------------------------------
 
 
-def _sealed_parts(
+def _parts(
     query: Query,
     scope: Scope,
     route: Plan,
@@ -105,20 +155,30 @@ def _sealed_parts(
     top: Sequence[Series] | None,
     bind: Binder,
 ) -> list[str]:
-    """What the rollup says."""
+    """What the rollup says, and what the events say."""
+    parts = _sealed_part(query, scope, route, measures, keys, top, bind)
+    if route.events:
+        parts.append(_events_part(query, scope, route, measures, keys, top, bind))
+    return parts
+
+
+def _sealed_part(
+    query: Query,
+    scope: Scope,
+    route: Plan,
+    measures: Sequence[Measure],
+    keys: list[str],
+    top: Sequence[Series] | None,
+    bind: Binder,
+) -> list[str]:
+    """What the rollup says: all its slices at once, since a part costs the engine milliseconds before it reads a row."""
     if route.rollup is None:
         return []
+    split = split_by(query.dimensions, top, bind)
+    columns = [*(_bucket(query, bind) if keys else []), *split.inner]
     sums = [f"{m.merge}({m.name}) AS m_{m.name}" for m in measures]
-    return [
-        _part(
-            f"{route.rollup.table} WHERE {sealed(query.selection, scope, one, bind)}",
-            [*(_bucket(query, bind) if keys else []), *(split := split_by(query.dimensions, top, bind)).inner],
-            split.keys,
-            sums,
-            keys,
-        )
-        for one in route.slices
-    ]
+    rows = f"{route.rollup.table} WHERE {sealed(query.selection, scope, route.slices, bind)}"
+    return [_part(rows, columns, split.keys, sums, keys)]
 
 
 def _events_part(
