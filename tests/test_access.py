@@ -88,7 +88,7 @@ def test_a_key_is_its_workspace_its_owner_and_its_permissions(deck: Deck, house:
 )
 def test_scopes(house: House, user: str | None, permissions: set[Permission], view: View | None, scope: Scope) -> None:
     who = Who(house.who.workspace, user, frozenset(permissions))
-    found = access.scope(who, view)
+    found = access.scope(house.deck, who, view)
     assert found == Scope(house.workspace_id, scope.user_id)
 
 
@@ -105,7 +105,7 @@ def test_scopes(house: House, user: str | None, permissions: set[Permission], vi
 def test_what_may_not_be_read(house: House, user: str | None, permissions: set[Permission], view: View | None, code: str) -> None:
     who = Who(house.who.workspace, user, frozenset(permissions))
     with pytest.raises(NotAllowed) as caught:
-        access.scope(who, view)
+        access.scope(house.deck, who, view)
     assert caught.value.code == code
     assert "analytics" in caught.value.message
 
@@ -129,8 +129,8 @@ def test_owners_and_admins_see_the_workspace(deck: Deck, house: House, role: Rol
     who = access.who_by_session(deck, sign_in(deck))
     assert (who.user_id, who.role, who.sees_workspace) == ("ana", role, sees)
     assert WRITE not in who.permissions
-    assert access.scope(who, None) == Scope(house.workspace_id, None if sees else "ana")
-    assert access.scope(who, View.ACCOUNT) == Scope(house.workspace_id, "ana")
+    assert access.scope(house.deck, who, None) == Scope(house.workspace_id, None if sees else "ana")
+    assert access.scope(house.deck, who, View.ACCOUNT) == Scope(house.workspace_id, "ana")
 
 
 def test_a_session_lasts_as_long_as_the_settings_say(deck: Deck, house: House, clock: StillClock, settings: Settings) -> None:

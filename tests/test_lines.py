@@ -84,7 +84,7 @@ def both(house: House, query: LogQuery, text: str, who: Any = None) -> tuple[byt
     page = report.log(deck, asker, None, query, stream=True)
     slow = b"".join(csv_lines(page.table.with_constant(COLUMN, text, at=1), query.selection.window.zone))
     pieces, fresh = report.log_lines(deck, asker, None, query, COLUMN, text, at=1)
-    assert fresh == page.complete_through
+    assert fresh == page.about
     return b"".join(pieces), slow
 
 

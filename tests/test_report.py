@@ -158,7 +158,7 @@ def test_freshness_is_the_clock_before_the_question(house: House, clock: StillCl
         report.values(house.deck, house.who, None, dimension("model"), selection),
         report.log(house.deck, house.who, None, LogQuery(selection, columns)),
     ):
-        assert answer.complete_through == NOON + 5
+        assert answer.about.complete_through == NOON + 5
 
 
 # --- menus --------------------------------------------------------------------------------------------------------

@@ -84,8 +84,8 @@ def require(who: Who, permission: Permission) -> None:
         )
 
 
-def scope(who: Who, view: View | None) -> Scope:
-    """The rows this asker may read in this view; the widest allowed when no view is named.
+def scope(deck: Deck, who: Who, view: View | None) -> Scope:
+    """The rows this asker may read in this view; the widest allowed when no view is named. None below the workspace's floor.
 
     Raises `NotAllowed` for the workspace view of somebody who may see only their own rows.
     """
@@ -97,7 +97,7 @@ def scope(who: Who, view: View | None) -> Scope:
             code="insufficient_permissions",
         )
     wide = who.sees_workspace and view is not View.ACCOUNT
-    return Scope(who.workspace.id, None if wide else who.user_id)
+    return Scope(who.workspace.id, None if wide else who.user_id, deck.seals.ledger.floor_of(who.workspace.id))
 
 
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:

@@ -16,11 +16,13 @@ from usagedeck.errors import InvalidInput, NotFound
 from usagedeck.query import Query, Selection, parse_filter
 from usagedeck.ranges import parse_range
 from usagedeck.sql import Scope, plan
+from usagedeck.store.expiry import floor_at
 from usagedeck.times import iso, zone
 from usagedeck.windows import Interval
 
 CURRENCIES = ("usd", "eur", "inr", "pln", "gbp")
 MIN_PASSWORD = 10
+MAX_RETENTION_DAYS = 36_500
 
 Id: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -44,6 +46,13 @@ class CreateWorkspace(Command, tag="workspace.create"):
 
 class ListWorkspaces(Command, tag="workspace.list"):
     """All workspaces."""
+
+
+class SetRetention(Command, tag="workspace.retention"):
+    """How long a workspace keeps its events: `days`, or for ever. What has expired does not come back when it is lengthened."""
+
+    workspace: Id
+    days: Annotated[int, Meta(ge=1, le=MAX_RETENTION_DAYS)] | None
 
 
 class AddUser(Command, tag="user.add"):
@@ -132,6 +141,7 @@ class Explain(Command, tag="explain"):
 AnyCommand: TypeAlias = (
     CreateWorkspace
     | ListWorkspaces
+    | SetRetention
     | AddUser
     | CreateKey
     | ListKeys
@@ -152,10 +162,8 @@ encode = msgspec.json.encode
 def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
     """Do it and say what came of it. Raises `InvalidInput`, `NotFound` or `Conflict`."""
     match command:
-        case CreateWorkspace():
-            return _create_workspace(deck, command)
-        case ListWorkspaces():
-            return {"workspaces": [{"workspace_id": w.id, "name": w.name} for w in deck.directory.workspaces()]}
+        case CreateWorkspace() | ListWorkspaces() | SetRetention():
+            return _of_workspaces(deck, command)
         case AddUser():
             return _add_user(deck, command)
         case CreateKey():
@@ -222,6 +230,16 @@ def _workspace(deck: Deck, id_: str) -> Workspace:
     return found
 
 
+def _of_workspaces(deck: Deck, command: CreateWorkspace | ListWorkspaces | SetRetention) -> dict[str, Any]:
+    match command:
+        case CreateWorkspace():
+            return _create_workspace(deck, command)
+        case ListWorkspaces():
+            return {"workspaces": [{"workspace_id": w.id, "name": w.name} for w in deck.directory.workspaces()]}
+        case SetRetention():
+            return _set_retention(deck, command)
+
+
 def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
     if command.currency.lower() not in CURRENCIES:
         raise InvalidInput(f'currency "{command.currency}" is unknown; use one of {", ".join(CURRENCIES)}.', field="currency")
@@ -237,6 +255,19 @@ def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
     )
     key = _create_key(deck, CreateKey(workspace=made.id, label="first key"))
     return {"workspace_id": made.id, "name": made.name, "api_key": key["api_key"], "key_id": key["key_id"]}
+
+
+def _set_retention(deck: Deck, command: SetRetention) -> dict[str, Any]:
+    workspace = _workspace(deck, command.workspace)
+    deck.directory.set_retention(workspace.id, command.days)
+    kept = deck.seals.ledger.floor_of(workspace.id)
+    coming = kept if command.days is None else max(kept, floor_at(deck.clock(), command.days))
+    return {
+        "workspace_id": workspace.id,
+        "retention_days": command.days,
+        "kept_from": iso(kept) if kept else None,
+        "expires_before": iso(coming) if coming else None,
+    }
 
 
 def _add_user(deck: Deck, command: AddUser) -> dict[str, Any]:

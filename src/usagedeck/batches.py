@@ -20,7 +20,7 @@ from usagedeck.errors import InvalidInput
 from usagedeck.events import Event, EventReader, Rejection, Stamp, kept_ip, new_id, quarters_of, route_of, shape
 from usagedeck.seals import QUARTER
 from usagedeck.settings import Settings
-from usagedeck.times import DAY, EARLIEST, SECOND
+from usagedeck.times import DAY, SECOND
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = Decimal(1).scaleb(-DECIMALS)
@@ -113,7 +113,7 @@ class BatchReader:
             raise _NotPlain
         event = kind.decode(raw)
         event.time = time = _instant(event, stamp.now)
-        if not EARLIEST <= time <= stamp.now + self._ahead:
+        if not stamp.earliest <= time <= stamp.now + self._ahead:
             raise _NotPlain
         if not event.id:
             event.id = new_id(stamp.now)

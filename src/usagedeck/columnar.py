@@ -18,7 +18,7 @@ from usagedeck.events import Stamp, kept_ip, route_of
 from usagedeck.readers.columns import TEXT, Columns, Mask
 from usagedeck.seals import QUARTER
 from usagedeck.settings import Settings
-from usagedeck.times import EARLIEST, SECOND
+from usagedeck.times import SECOND
 
 _LONGEST_ESCAPE = 6
 """Bytes that a byte of text may become in JSON."""
@@ -55,7 +55,7 @@ class ColumnReader:
             if field.name in made:
                 plain &= self._within(field, made[field.name])
         times = made["time"].fill_null(0).to_numpy(zero_copy_only=False)
-        plain &= (times >= EARLIEST) & (times <= stamp.now + self._settings.max_future_seconds * SECOND)
+        plain &= (times >= stamp.earliest) & (times <= stamp.now + self._settings.max_future_seconds * SECOND)
         plain &= _filled(made["id"])
         if columns.subject is Subject.REQUESTS:
             _complete(made, plain, stamp, columns.size)

@@ -18,6 +18,7 @@ from usagedeck.settings import Settings
 from usagedeck.store import freezing
 from usagedeck.store.answers import Answers, Shelf
 from usagedeck.store.clickhouse import Store
+from usagedeck.store.expiry import Expirer
 from usagedeck.store.merging import Merger
 from usagedeck.store.rollup import Sealer, Seals
 from usagedeck.store.writer import Writer
@@ -110,6 +111,7 @@ class Deck:
     writer: Writer
     seals: Seals
     sealer: Sealer
+    expirer: Expirer
     reader: BatchReader
     columns: ColumnReader
     throttle: Throttle
@@ -147,6 +149,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             queue_bytes=settings.queue_bytes,
             min_free_bytes=settings.min_free_bytes,
             folder=settings.store_folder,
+            floor=seals.ledger.floor_of,
         )
         stack.callback(writer.close)
         stack.callback(Merger(store, clock).close)
@@ -160,6 +163,17 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         )
         sealer.start()
         stack.callback(sealer.close)
+        expirer = Expirer(
+            store,
+            seals,
+            writer.between,
+            sealer.standing_still,
+            lambda: {w.id: w.retention_days for w in directory.workspaces() if w.retention_days is not None},
+            clock,
+            longest_question=settings.export_seconds * 1000,
+        )
+        expirer.start()
+        stack.callback(expirer.close)
         yield Deck(
             settings=settings,
             store=store,
@@ -168,6 +182,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             writer=writer,
             seals=seals,
             sealer=sealer,
+            expirer=expirer,
             reader=BatchReader(settings),
             columns=ColumnReader(settings),
             throttle=Throttle(clock),

@@ -58,6 +58,10 @@ class Stamp:
     now: int
     full_ip: bool = False
     """The workspace keeps whole client addresses."""
+    earliest: int = EARLIEST
+    """The first instant at which an event is taken; above the usual one where older ones have expired."""
+    retention: str = ""
+    """Why that is so, as the beginning of a sentence."""
 
 
 class Event(Protocol):
@@ -172,7 +176,7 @@ class EventReader:
     def _check(self, kind: str, event: Event, raw: bytes, stamp: Stamp) -> dict[str, str]:
         """Fill what follows from the rest, refuse what cannot be; returns columns that are nested in the JSON."""
         settings = self._settings
-        event.time = self._time(event, stamp.now)
+        event.time = self._time(event, stamp)
         event.id = event.id or new_id(stamp.now)
         if b"\\u0000" in raw:
             _no_nul(event)
@@ -193,7 +197,7 @@ class EventReader:
             event.error = None
         return extra
 
-    def _time(self, event: Event, now: int) -> int:
+    def _time(self, event: Event, stamp: Stamp) -> int:
         if event.time is None:
             if event.id:
                 raise InvalidInput(
@@ -202,11 +206,12 @@ class EventReader:
                     field="time",
                     code="missing_time",
                 )
-            return now
+            return stamp.now
         time = parse_instant(event.time, field="time")
-        if time < EARLIEST:
-            raise InvalidInput(f"time is {iso(time)}; the earliest accepted is {iso(EARLIEST)}.", field="time", code="too_old")
-        latest = now + self._settings.max_future_seconds * SECOND
+        if time < (earliest := stamp.earliest):
+            said = f"time is {iso(time)}; {stamp.retention}the earliest accepted is {iso(earliest)}."
+            raise InvalidInput(said, field="time", code="too_old")
+        latest = stamp.now + self._settings.max_future_seconds * SECOND
         if time > latest:
             raise InvalidInput(
                 f"time is {iso(time)}, in the future; the latest accepted now is {iso(latest)}. Check the sender's clock.",

@@ -14,6 +14,7 @@ from usagedeck.readers.columns import Columns
 from usagedeck.readers.rows import Refusal
 from usagedeck.store.room import Hold
 from usagedeck.store.writer import Block
+from usagedeck.times import EARLIEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,18 @@ def take_columns(deck: Deck, who: Who, columns: Columns) -> Future[Receipt]:
 
 
 def _stamp(deck: Deck, who: Who) -> Stamp:
-    workspace = who.workspace
-    return Stamp(workspace.id, workspace.currency, deck.directory.owners(workspace.id), deck.clock(), workspace.full_ip)
+    workspace, floor = who.workspace, deck.seals.ledger.floor_of(who.workspace.id)
+    days = workspace.retention_days
+    kept = f"the workspace keeps its events for {days} days, so " if days else "what is older has expired in the workspace, so "
+    return Stamp(
+        workspace.id,
+        workspace.currency,
+        deck.directory.owners(workspace.id),
+        deck.clock(),
+        workspace.full_ip,
+        earliest=max(EARLIEST, floor),
+        retention=kept if floor > EARLIEST else "",
+    )
 
 
 def _answered(answer: Receipt) -> Future[Receipt]:

@@ -22,19 +22,32 @@ from usagedeck.sql import Scope, Series, Statement
 from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table, csv_lines, joined
 from usagedeck.times import DAY, EARLIEST, offsets
-from usagedeck.windows import Interval
+from usagedeck.windows import Buckets, Interval, Window
 
 MAX_VALUES = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What an answer is about: every event of the window that was acknowledged before `complete_through`."""
+
+    window: Window
+    """The one that was asked for, or the part of it in which events are kept."""
+    complete_through: int
+    available_from: int | None
+    """The workspace's floor, when the window that was asked for reaches below it: what was before has expired."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A table and how fresh it is: every event acknowledged before `complete_through` is in it."""
+    """A table and what it is about."""
 
     table: Table
-    complete_through: int
+    about: About
     route: str
     """From where it was read, and why."""
+    buckets: Buckets | None = None
+    """Those of a question over time. None of them ends below the floor: what happened there is unknown and not zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,17 @@ class LogPage:
     table: Table
     older: Cursor | None
     newer: Cursor | None
-    complete_through: int
+    about: About
+
+
+def _kept(selection: Selection, scope: Scope, fresh: int) -> tuple[Selection, About]:
+    """The part of a selection in which events are kept. Every question goes through here; one that does not would get the same
+    rows, since the floor is in the scope, but could not say what is missing."""
+    asked = selection.window
+    if asked.start >= scope.floor:
+        return selection, About(asked, fresh, None)
+    window = replace(asked, start=min(scope.floor, asked.end))
+    return replace(selection, window=window), About(window, fresh, scope.floor)
 
 
 # --- questions over time ------------------------------------------------------------------------------------------
@@ -54,13 +77,17 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     """Metrics over time, one row per bucket and series.
 
     Columns: `bucket_start`, `bucket_end`, then each dimension and its label, `is_other` when only the top series are kept,
-    then the metrics. Without a breakdown every bucket has a row; with one, those that have events. `now` ends the time in
-    which requests can have been active. With `stream` the rows are read while they are written, in flat memory.
+    then the metrics. Without a breakdown every bucket has a row; with one, those that have events. Buckets that end
+    at or before the workspace's floor are left out. `now` ends the time in which requests can have been active. With `stream`
+    the rows are read while they are written, in flat memory.
     """
-    scope = access.scope(who, view)
+    scope = access.scope(deck, who, view)
     now = now or deck.clock()
-    fresh = deck.clock()
-    query = replace(query, selection=_named(deck, query.selection, scope))
+    kept, about = _kept(query.selection, scope, deck.clock())
+    query = replace(query, selection=_named(deck, kept, scope))
+    if about.available_from is not None and about.window.start == about.window.end:
+        nothing = Table(_usage_columns(query, who.workspace.currency), ())
+        return Answer(nothing, about, "all of it has expired", Buckets((), about.window.end))
     route = sql.plan(query, scope, deck.seals.ledger, now=now)
     read = deck.answers.stream if stream else partial(_capped, deck, scope, query)
     if query.top is not None and sql.folds(query, route):
@@ -74,7 +101,7 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
         points = _dense(query, points)
     names = [_names(deck, by, scope) for by in query.dimensions]
     table = Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, now))
-    return Answer(table, fresh, route.reason)
+    return Answer(table, about, route.reason, query.buckets)
 
 
 @dataclass(slots=True)
@@ -265,8 +292,8 @@ def values(
     deck: Deck, who: Who, view: View | None, by: Dimension, selection: Selection, *, search: str = "", limit: int = 100
 ) -> Answer:
     """The values a dimension takes in a selection, most frequent first, for menus. Columns: value, label, rows."""
-    scope = access.scope(who, view)
-    fresh = deck.clock()
+    scope = access.scope(deck, who, view)
+    selection, about = _kept(selection, scope, deck.clock())
     counted = METRICS["requests" if selection.subject is Subject.REQUESTS else "attempts"]
     query = Query(_named(deck, selection, scope), (counted,), Interval(unit="total"), (by,))
     names = _names(deck, by, scope)
@@ -284,7 +311,7 @@ def values(
         Column("label", Type.STRING, f"{by.title} (name)"),
         Column("rows", Type.INT, counted.title, counted.unit),
     )
-    return Answer(Table(columns, rows), fresh, route.reason)
+    return Answer(Table(columns, rows), about, route.reason)
 
 
 # --- single rows --------------------------------------------------------------------------------------------------
@@ -292,13 +319,13 @@ def values(
 
 def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: bool = False) -> LogPage:
     """A page of the log; with `stream` and no limit, all of it in flat memory."""
-    scope = access.scope(who, view)
-    fresh = deck.clock()
-    query = replace(query, selection=_named(deck, query.selection, scope))
+    scope = access.scope(deck, who, view)
+    selection, about = _kept(query.selection, scope, deck.clock())
+    query = replace(query, selection=_named(deck, selection, scope))
     statement = sql.compile_log(query, scope)
     columns, write, _ = _log_shape(deck, query, scope, who.workspace.currency)
     if stream:
-        return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, fresh)
+        return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, about)
     rows = list(deck.answers.run(statement, _span(scope, query.selection)))
     more = query.limit is not None and len(rows) > query.limit
     rows = rows[: query.limit]
@@ -306,31 +333,31 @@ def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: boo
     if backwards:
         rows.reverse()
     older, newer = _neighbours(query, rows, more)
-    return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, fresh)
+    return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, about)
 
 
 def log_lines(
     deck: Deck, who: Who, view: View | None, query: LogQuery, constant: Column, text: str, *, at: int
-) -> tuple[Iterator[bytes], int]:
-    """The log as CSV on the clock of its window, with one more column that is equal in every line; and how fresh it is.
+) -> tuple[Iterator[bytes], About]:
+    """The log as CSV on the clock of its window, with one more column that is equal in every line; and what it is about.
 
     It is the same to the last byte as the CSV of `log`'s table. The engine writes it where it can, since that is many times
     faster.
     """
-    scope = access.scope(who, view)
-    fresh = deck.clock()
-    zone = query.selection.window.zone
-    named = replace(query, selection=_named(deck, query.selection, scope))
+    scope = access.scope(deck, who, view)
+    selection, about = _kept(query.selection, scope, deck.clock())
+    zone = selection.window.zone
+    named = replace(query, selection=_named(deck, selection, scope))
     columns, _, parts = _log_shape(deck, named, scope, who.workspace.currency)
-    starts, millis, texts = zip(*offsets(zone, EARLIEST, fresh // DAY * DAY + 2 * DAY), strict=True)
+    starts, millis, texts = zip(*offsets(zone, EARLIEST, about.complete_through // DAY * DAY + 2 * DAY), strict=True)
     statement = sql.compile_lines(
         named, scope, (*parts[:at], sql.Constant(text), *parts[at:]), sql.Offsets(starts, millis, texts)
     )
     if statement is None:
         page = log(deck, who, view, query, stream=True)
-        return csv_lines(page.table.with_constant(constant, text, at=at), zone), page.complete_through
+        return csv_lines(page.table.with_constant(constant, text, at=at), zone), page.about
     head = csv_lines(Table((*columns[:at], constant, *columns[at:]), ()), zone)
-    return chain(head, joined(row[0] for row in deck.answers.stream(statement))), fresh
+    return chain(head, joined(row[0] for row in deck.answers.stream(statement))), about
 
 
 def _neighbours(query: LogQuery, rows: Sequence[Row], more: bool) -> tuple[Cursor | None, Cursor | None]:

@@ -8,6 +8,8 @@ a rollup: it takes the seal away, questions read the events themselves again, an
 Moments are numbers of one sequence that only rises, drawn on the thread that writes, between two commits: what was
 committed before a moment is visible to everything that is read after it. That is all the order there is to get right.
 
+A *floor* is the instant below which a workspace's events have expired; it only rises. Nothing below it counts as sealed.
+
 Pure bookkeeping in memory; it neither reads nor writes anything. Making touches and seals durable is the work of whoever
 asks it (see `store.sealing`).
 """
@@ -122,6 +124,11 @@ class Cover:
         low, high = self._place(start, end)
         return [p.within(start, end) for p in self.pieces[low:high]]
 
+    def forget_below(self, floor: int) -> None:
+        """Drop the pieces that end at or before it."""
+        low, _ = self._place(floor, floor)
+        del self.pieces[:low], self._starts[:low]
+
     def _place(self, start: int, end: int) -> tuple[int, int]:
         low = bisect_right(self._starts, start)
         if low and self.pieces[low - 1].end > start:
@@ -181,6 +188,10 @@ class _Touches:
             self._order = None
         self.moments[quarter] = moment
 
+    def forget_below(self, floor: int) -> None:
+        if any(quarter < floor for quarter in self.moments):
+            self.moments, self._order = {q: m for q, m in self.moments.items() if q >= floor}, None
+
     def after(self, piece: Piece) -> list[int]:
         """The quarter-hours inside a piece that were touched after it, in order."""
         if self._order is None:
@@ -198,15 +209,17 @@ class Ledger:
         touches: Iterable[tuple[str, int, int]] = (),
         zones: Iterable[tuple[str, str, int]] = (),
         latest: int = 0,
+        floors: Iterable[tuple[str, int]] = (),
     ) -> None:
-        """`touches` are (workspace, quarter-hour, moment), `zones` are (workspace, zone, since which moment); `latest` is the
-        highest number that was ever drawn."""
+        """`touches` are (workspace, quarter-hour, moment), `zones` are (workspace, zone, since which moment), `floors` are
+        (workspace, instant); `latest` is the highest number that was ever drawn."""
         self._lock = threading.RLock()
         self._covers: dict[tuple[Cut, str], Cover] = {}
         self._extents: dict[tuple[int, str], list[Stretch]] = {}
         self._numbers: dict[str, set[int]] = {}
         self._touches: dict[str, _Touches] = {}
         self._zones: dict[str, tuple[str, int]] = {}
+        self.floors: dict[str, int] = {}
         self._drawn = latest
         self._offered = 0  # up to here something was sealed, or is being sealed
         self._begun = 0  # the moment of the latest seal that was begun
@@ -218,6 +231,24 @@ class Ledger:
             self.touch([(workspace, quarter)], moment)
         for workspace, name, moment in zones:
             self.place(workspace, name, moment)
+        for workspace, floor in floors:
+            self.raise_floor(workspace, floor)
+
+    def raise_floor(self, workspace: str, floor: int) -> None:
+        """A lower one than the workspace has changes nothing."""
+        self.floors[workspace] = max(self.floor_of(workspace), floor)
+
+    def floor_of(self, workspace: str) -> int:
+        """From when on the workspace's events are kept; 0 while nothing has expired."""
+        return self.floors.get(workspace, 0)
+
+    def forget_below(self, lowest: int) -> None:
+        """Drop what was sealed for everybody below the lowest floor, and what is a workspace's own below its own floor."""
+        with self._lock:
+            for (_, workspace), cover in self._covers.items():
+                cover.forget_below(lowest if workspace == EVERYBODY else self.floor_of(workspace))
+            for workspace, touches in self._touches.items():
+                touches.forget_below(self.floor_of(workspace))
 
     # --- drawn on the writer's thread, between two commits
 
@@ -283,9 +314,9 @@ class Ledger:
         with self._lock:
             concerned = self._touches if cut.zone in ("", UTC) else self._zones
             found = {
-                workspace: without((start, end), [(p.start, p.end) for p in self._live(cut, workspace, start, end)])
+                workspace: without(stretch, [(p.start, p.end) for p in self._live(cut, workspace, *stretch)])
                 for workspace in concerned
-                if self._concerns(cut, workspace)
+                if self._concerns(cut, workspace) and (stretch := self._kept(cut, workspace, start, end))
             }
         return {workspace: holes for workspace, holes in found.items() if holes}
 
@@ -348,10 +379,16 @@ class Ledger:
     def _concerns(self, cut: Cut, workspace: str) -> bool:
         return cut.zone in ("", UTC) or self._zones.get(workspace, ("", 0))[0] == cut.zone
 
+    def _kept(self, cut: Cut, workspace: str, start: int, end: int) -> Stretch:
+        """The cells of a stretch of whole ones that lie wholly at or above the workspace's floor."""
+        if start >= self.floor_of(workspace):
+            return start, end
+        return cut.inner(min(max(start, self.floor_of(workspace)), end), end)
+
     def _live(self, cut: Cut, workspace: str, start: int, end: int) -> list[Piece]:
         return [
             part
-            for piece in self._pieces(cut, workspace, start, end)
+            for piece in self._pieces(cut, workspace, *self._kept(cut, workspace, start, end))
             for part in piece.without(joined(cut.cell(q) for q in self._touched(workspace, piece)))
         ]
 

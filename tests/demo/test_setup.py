@@ -65,9 +65,9 @@ def test_the_printed_credentials_work(deck: Deck) -> None:
     assert (owner.workspace.id, owner.role) == (HALCYON.id, Role.OWNER)
     assert [w.id for w, _ in deck.directory.memberships(NORA.id)] == [HALCYON.id, MARLOW.id]
     plain = sign_in(deck, PLAIN_MEMBER, demo.notes.password)
-    assert access.scope(plain, None).user_id == plain.user_id
+    assert access.scope(deck, plain, None).user_id == plain.user_id
     with pytest.raises(NotAllowed):
-        access.scope(plain, View.WORKSPACE)
+        access.scope(deck, plain, View.WORKSPACE)
 
 
 def sign_in(deck: Deck, email: str, password: str) -> Who:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from usagedeck import admin
 from usagedeck.access import Permission, Role
 from usagedeck.cli.common import AsJson, DataDir, WorkspaceId, carry_out, print_json, print_table, say, settings_of
+from usagedeck.errors import InvalidInput
 
 workspace_app = typer.Typer(help="Workspaces: the tenants whose usage is kept apart.", no_args_is_help=True)
 user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
@@ -52,6 +53,31 @@ def workspace_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         print_json(found)
     else:
         print_table(found["workspaces"], ("workspace_id", "name"))
+
+
+@workspace_app.command("retention")
+def workspace_retention(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Id of the workspace.")],
+    days: Annotated[
+        int | None, typer.Option(min=1, max=admin.MAX_RETENTION_DAYS, help="Events older than so many days expire.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Nothing expires any more.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set how long a workspace keeps its events. What has expired is gone for good."""
+    if keep == (days is not None):
+        raise InvalidInput("Say either --days N or --keep.", field="days")
+    done = carry_out(settings_of(data_dir=data_dir), admin.SetRetention(workspace=id_, days=days))
+    if as_json:
+        print_json(done)
+    elif days is None:
+        say.print(f"[bold]{done['workspace_id']}[/] keeps what it has.")
+    else:
+        say.print(
+            f"[bold]{done['workspace_id']}[/] keeps events for {days} days. Within the hour, those before "
+            f"{done['expires_before']} are answered no more, and then deleted for good; each day one more day."
+        )
 
 
 @user_app.command("add")

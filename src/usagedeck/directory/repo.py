@@ -35,6 +35,8 @@ class Workspace:
     concurrency_limit: int | None
     full_ip: bool
     created_at: int
+    retention_days: int | None = None
+    """How long its events are kept; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,10 @@ class Directory:
 
     def workspaces(self) -> list[Workspace]:
         return self._all(select(workspaces).order_by(workspaces.c.created_at, workspaces.c.id), Workspace)
+
+    def set_retention(self, id_: str, days: int | None) -> None:
+        """How long the workspace keeps its events from now on; None: for ever."""
+        self._write(lambda db: db.execute(update(workspaces).where(workspaces.c.id == id_).values(retention_days=days)), "")
 
     def add_user(self, id_: str, *, email: str | None, name: str, password: str | None) -> User:
         """`password` is the hash."""

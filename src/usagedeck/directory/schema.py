@@ -33,6 +33,7 @@ workspaces = Table(
     Column("concurrency_limit", Integer),
     Column("full_ip", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("retention_days", Integer),
 )
 
 users = Table(

@@ -10,7 +10,8 @@ from usagedeck.sql.statement import Binder, Scope
 from usagedeck.times import DAY
 
 MAX_DURATION = DAY
-"""A request that was active inside a window began at most this long before it (the limit of `duration_ms`)."""
+"""A request that was active inside a window began at most this long before it (the limit of `duration_ms`). So events are
+kept on the disk for this long below the floor: what was active above it is answered as it always was."""
 
 
 def expression(of: Dimension | Field, bind: Binder) -> str:
@@ -95,7 +96,7 @@ def where(
     Those that began in one of the stretches (the window, when absent), or that were `active` in one.
     """
     window = selection.window
-    parts = _whose(scope, bind)
+    parts = _whose(scope, bind, MAX_DURATION if active else 0)
     parts.append(_within(((window.start, window.end),) if stretches is None else stretches, bind, active=active))
     parts += [f"({condition(one, bind)})" for one in selection.filters]
     parts += [f"({_word(word, selection.subject, bind)})" for word in selection.search]
@@ -121,9 +122,11 @@ def _counting(one: Slice, bind: Binder) -> str:
     return " AND ".join(parts)
 
 
-def _whose(scope: Scope, bind: Binder) -> list[str]:
+def _whose(scope: Scope, bind: Binder, reach: int = 0) -> list[str]:
+    """Rows of the scope. What began up to `reach` before the floor may have been active above it."""
     own = [f"user_id = {bind(scope.user_id, 'String')}"] if scope.user_id is not None else []
-    return [f"workspace_id = {bind(scope.workspace_id, 'String')}", *own]
+    kept = [f"time >= {bind(scope.floor - reach, 'Int64')}"] if scope.floor else []
+    return [f"workspace_id = {bind(scope.workspace_id, 'String')}", *own, *kept]
 
 
 def _within(stretches: Sequence[Stretch], bind: Binder, *, active: bool = False) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from usagedeck.catalog import MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
 from usagedeck.query import Query, Selection
-from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice, Stretch, joined, without
+from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice, Stretch, without
 from usagedeck.sql.statement import Scope
 
 MOST_STRETCHES = 200
@@ -60,7 +60,7 @@ def plan_rank(query: Query, scope: Scope, ledger: Ledger) -> Plan:
 
 def _plan(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Ledger, edges: Sequence[int], now: int | None) -> Plan:
     window = query.selection.window
-    whole = (window.start, window.end)
+    whole = (min(max(window.start, scope.floor), window.end), window.end)
     rollup, reason = _choose(query, measures, scope)
     if rollup is None:
         return Plan(reason, (whole,))

@@ -22,10 +22,12 @@ Bound: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose rows may be read: a workspace's, or those of one of its users."""
+    """Whose rows may be read, and from when on: a workspace's, or those of one of its users."""
 
     workspace_id: str
     user_id: str | None = None
+    floor: int = 0
+    """Epoch milliseconds; whatever began before has expired. Every WHERE has it, so nobody can ask past it."""
 
 
 @dataclass(frozen=True, slots=True)

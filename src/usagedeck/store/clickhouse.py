@@ -280,6 +280,16 @@ class Store:
                 self._writer = self._open(_WRITE_SETTINGS)
                 raise _explain_write(error) from error
 
+    def finds(self, statement: Statement) -> bool:
+        """Whether there is any row; a small question on the writer's handle, for whoever must not be overtaken by a write."""
+        with self._write_lock:
+            try:
+                return bool(self._writer.query(statement.text, parameters=dict(statement.values)).result_rows)
+            except Exception as error:
+                self._writer.close()
+                self._writer = self._open(_WRITE_SETTINGS)
+                raise explain(error) from error
+
     # --- work in the background, on handles of its own
 
     def execute(self, statement: Statement) -> None:

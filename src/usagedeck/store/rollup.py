@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from usagedeck.catalog import ROLLUPS, Rollup, Subject
 from usagedeck.errors import UsagedeckError
@@ -27,6 +27,8 @@ from usagedeck.store import schema
 from usagedeck.store.merging import monday
 from usagedeck.table import Row
 from usagedeck.times import DAY, MINUTE, WEEK
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,7 @@ class Seals:
             [(w, q, m) for w, q, m in read("SELECT workspace_id, quarter, moment FROM touches FINAL")],
             [(w, z, m) for w, z, m in read("SELECT workspace_id, zone, moment FROM placed FINAL")],
             max(numbers),
+            [(w, f) for w, f in read("SELECT workspace_id, floor FROM floors FINAL")],
         )
 
     def _read(self, text: str) -> list[Row]:
@@ -150,6 +153,12 @@ class Seals:
                 self.ledger.place(workspace, zone, moment)
         return self.ledger.begin(end)
 
+    def raise_floor(self, workspace: str, floor: int) -> None:
+        """From here on the workspace's events below that instant have expired, durably."""
+        values: dict[str, Bound] = {"w": workspace, "f": floor}
+        self._store.record(Statement("INSERT INTO floors VALUES ({w:String}, {f:Int64})", values, ()))
+        self.ledger.raise_floor(workspace, floor)
+
     # --- on the sealer's thread
 
     def quiet(self) -> bool:
@@ -170,6 +179,15 @@ class Seals:
         rows = [(s.number, s.workspace_id, s.start, s.end) for s in seals]
         self._store.execute(Statement(text, {"rollup": cut.rollup, "zone": cut.zone, "moment": moment, "seals": rows}, ()))
         self.ledger.publish(seals)
+
+    def forget_touches(self) -> None:
+        """Nobody asks any more what was written below the floors."""
+        floors = dict(self.ledger.floors)
+        text = (
+            "DELETE FROM touches WHERE quarter < "
+            "transform(workspace_id, {names:Array(String)}, {floors:Array(Int64)}, toInt64(0))"
+        )
+        self._store.execute(Statement(text, {"names": list(floors), "floors": list(floors.values())}, ()))
 
     def forget(self, numbers: Collection[int]) -> None:
         self._store.execute(Statement("DELETE FROM seals WHERE number IN {n:Array(UInt64)}", {"n": sorted(numbers)}, ()))
@@ -213,16 +231,22 @@ class Sealer:
         if self._thread.is_alive():
             self._thread.join()
 
+    def standing_still(self, work: Callable[[], T]) -> T:
+        """Run something while nothing is sealed or swept."""
+        with self._lock:
+            return work()
+
     def look(self) -> int:
         """Seal what is due; returns how many seals were made."""
         made = 0
         zones = dict(self._zones())
         said = time.monotonic()
+        lowest = self._lowest(zones)
         with self._lock:
             for rollup in ROLLUPS.values():
                 weeks = self._store.weeks(rollup.of)
                 for cut in _cuts(rollup, zones.values()):
-                    for due in (self._never_sealed(cut, weeks), self._not_any_more(cut, weeks)):
+                    for due in (self._never_sealed(cut, weeks, lowest), self._not_any_more(cut, weeks)):
                         for stretches, workspaces in due:
                             if self._stop.is_set():
                                 return made
@@ -232,9 +256,14 @@ class Sealer:
                                 said = time.monotonic()
                                 left = sum(lag.waiting + lag.taken_away for lag in self.lag())
                                 log.info("sealed %d of %d days, counting each rollup and zone", made, made + left)
+            self._seals.ledger.forget_below(lowest)
             self._sweep()
             self.caught_up, self.failed = self._clock(), ""
         return made
+
+    def _lowest(self, zones: Mapping[str, str]) -> int:
+        """Nobody has anything below it."""
+        return min(map(self._seals.ledger.floor_of, zones), default=0)
 
     def lag(self) -> list[Lag]:
         """What is left to be sealed, per rollup. It reads the ledger and no events."""
@@ -244,22 +273,24 @@ class Sealer:
             weeks = self._store.weeks(rollup.of)
             waiting = taken_away = 0
             for cut in _cuts(rollup, zones.values()):
-                waiting += sum(len(days) for days, _ in self._never_sealed(cut, weeks))
+                waiting += sum(len(days) for days, _ in self._never_sealed(cut, weeks, self._lowest(zones)))
                 taken_away += sum(len(days) * len(whose) for days, whose in self._not_any_more(cut, weeks))
             pieces = self._seals.ledger.sealed(Cut(rollup.name), 0, self._clock())
             found.append(Lag(rollup.name, pieces[-1].end if pieces else None, waiting, taken_away))
         return found
 
-    def _never_sealed(self, cut: Cut, weeks: Mapping[int, int]) -> Iterator[tuple[list[Stretch], None]]:
+    def _never_sealed(self, cut: Cut, weeks: Mapping[int, int], lowest: int) -> Iterator[tuple[list[Stretch], None]]:
         """What to seal for everybody, the newest first: days (of UTC, or of the cut's zone), several at once when they are small.
 
         A day that is not over is sealed bit by bit, and once more as a whole in the end. Weeks without events are left alone:
-        reading them costs nothing.
+        reading them costs nothing. So are days that have expired for everybody.
         """
         end = cut.cell(self._clock() - SETTLED_AFTER)[0]
         due: list[Stretch] = []
         for week in weeks:
             for day in _days(cut, cut.cell(week)[0], min(cut.cell(week + WEEK)[0], end)):
+                if day[1] <= lowest:
+                    continue
                 pieces = self._seals.ledger.sealed(cut, *day)
                 if not cut.zone and pieces and pieces[0].start == day[0] and day[1] == end and pieces[-1].end < end:
                     due.append((pieces[-1].end, end))

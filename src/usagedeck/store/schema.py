@@ -111,8 +111,14 @@ CREATE_SEALS = (
         "ENGINE = ReplacingMergeTree(moment) ORDER BY workspace_id "
         "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
     ),
+    (
+        "CREATE TABLE IF NOT EXISTS floors (workspace_id String, floor Int64) "
+        "ENGINE = ReplacingMergeTree(floor) ORDER BY workspace_id "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    ),
 )
-"""What is sealed, what was touched since, and since when a workspace has its zone (see `seals`)."""
+"""What is sealed, what was touched since, since when a workspace has its zone, and from when on its events are kept: of several
+floors the highest counts (see `seals`)."""
 
 
 def add_missing(subject: Subject, present: Sequence[tuple[str, str]]) -> list[str]:

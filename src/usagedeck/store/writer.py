@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
+import msgspec
 import pyarrow as pa
 
 from usagedeck.catalog import Subject
@@ -51,6 +52,10 @@ Unseal: TypeAlias = Callable[[Quarters], None]
 
 Written: TypeAlias = Callable[[Quarters], None]
 """Told of quarter-hours when rows have been written into them, or may have been, and before anybody gets an answer."""
+
+
+Floor: TypeAlias = Callable[[str], int]
+"""The instant below which nothing of a workspace is written any more."""
 
 
 Lines: TypeAlias = Mapping[Subject, Sequence[bytes]]
@@ -97,6 +102,15 @@ class _Errand(Generic[T]):
             self.done.set_exception(error)
 
 
+class _Place(msgspec.Struct):
+    """The part of a row that says whether it has expired."""
+
+    workspace_id: str
+    time: int
+
+
+_place = msgspec.json.Decoder(_Place).decode
+
 _NOTHING: _Errand[None] = _Errand(lambda: None)
 
 
@@ -114,12 +128,14 @@ class Writer:
         queue_bytes: int,
         min_free_bytes: int,
         folder: Path | None,
+        floor: Floor = lambda _: 0,
     ) -> None:
         self._store = store
         self._stamp = stamp
         self._places = places
         self._unseal = unseal
         self._written = written
+        self._floor_of = floor
         self._room = Room(queue_bytes)
         self._floor = min_free_bytes
         self._folder = folder
@@ -229,6 +245,7 @@ class Writer:
     def _insert(self, jobs: list[_Job]) -> None:
         quarters: dict[str, set[int]] = {}
         for job in jobs:
+            self._let_expire(job)
             for workspace, met in job.quarters.items():
                 quarters.setdefault(workspace, set()).update(met)
         self._unseal(quarters)
@@ -242,6 +259,17 @@ class Writer:
         finally:
             self._written(quarters)
 
+    def _let_expire(self, job: _Job) -> None:
+        """Leave out what expired while the job was waiting: below a floor nothing is written once it has been raised."""
+        floors = {w: floor for w, met in job.quarters.items() if met and min(met) < (floor := self._floor_of(w))}
+        if not floors:
+            return
+        job.quarters = {w: {q for q in met if q >= floors.get(w, 0)} for w, met in job.quarters.items()}
+        if isinstance(job.rows, Block):
+            job.rows = _block_above(job.rows, floors)
+        else:
+            job.rows = {subject: _lines_above(lines, floors)[0] for subject, lines in job.rows.items()}
+
     def _insert_lines(self, jobs: Sequence[Lines]) -> None:
         for subject in Subject:
             lines = [line for rows in jobs for line in rows.get(subject, ())]
@@ -249,6 +277,8 @@ class Writer:
                 self._store.insert(subject, b"\n".join(self._stamp(lines)))
 
     def _insert_block(self, block: Block) -> None:
+        if not (block.places or block.line_places):
+            return  # all of it has expired
         first = self._places(1 + max((*block.places[-1:], *block.line_places[-1:])))
         if block.places:
             versions = pa.array([version(first + place) for place in block.places], pa.uint64())
@@ -256,6 +286,24 @@ class Writer:
         if block.lines:
             stamped = [with_version(line, first + place) for line, place in zip(block.lines, block.line_places, strict=True)]
             self._store.insert(block.subject, b"\n".join(stamped))
+
+
+def _lines_above(lines: Sequence[bytes], floors: Mapping[str, int]) -> tuple[list[bytes], list[bool]]:
+    """The lines at or above the floors, and of each line whether it is."""
+    places = map(_place, lines)
+    above = [place.time >= floors.get(place.workspace_id, 0) for place in places]
+    return [line for line, stays in zip(lines, above, strict=True) if stays], above
+
+
+def _block_above(block: Block, floors: Mapping[str, int]) -> Block:
+    lines, line_stays = _lines_above(block.lines, floors)
+    table, places = block.table, list(block.places)
+    if places:
+        rows = zip(table["workspace_id"].to_pylist(), table["time"].to_pylist(), strict=True)
+        stays = [time >= floors.get(workspace, 0) for workspace, time in rows]
+        table = table.filter(pa.array(stays, pa.bool_()))
+        places = [place for place, stay in zip(places, stays, strict=True) if stay]
+    return Block(block.subject, table, places, lines, [p for p, stay in zip(block.line_places, line_stays, strict=True) if stay])
 
 
 def _size(rows: Lines | Block) -> int:

@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from usagedeck import access, report
 from usagedeck.access import Who
 from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Dimension, Subject, Type, dimension, fields, log_field, metric
+from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, NotAllowed
 from usagedeck.query import Cursor, LogQuery, Op, Query
 from usagedeck.table import Column, Table, csv_lines, json_rows
@@ -55,6 +56,10 @@ class TableOut(BaseModel):
     columns: list[ColumnOut]
     rows: list[list[Any]]
     complete_through: str = Field(description="Every event acknowledged before this instant is in the answer.")
+    available_from: str | None = Field(
+        description="When the window asked for reaches further back than the workspace keeps its events: the instant from which "
+        "on they are kept and counted here. Else null."
+    )
 
 
 class WindowOut(BaseModel):
@@ -66,7 +71,10 @@ class WindowOut(BaseModel):
 class UsageOut(TableOut):
     window: WindowOut
     interval: str
-    edges: list[str] = Field(description="First instant of every bucket, and the end of the last one.")
+    edges: list[str] = Field(
+        description="First instant of every bucket, and the end of the last one. Buckets that end at or before `available_from` "
+        "are left out: what happened there is unknown, not zero."
+    )
     as_of: str = Field(description="The instant that counted as now.")
     route: str | None = Field(None, description="With explain: from where the answer was read, and why.")
 
@@ -122,18 +130,26 @@ def _window(window: Window) -> dict[str, str]:
     return {"start": iso(window.start), "end": iso(window.end), "time_zone": zone_name(window.zone)}
 
 
-def _csv(table: Table, window: Window, name: str, complete_through: int) -> Response:
-    return _download(csv_lines(table, window.zone), name, complete_through)
+def _csv(table: Table, name: str, about: report.About) -> Response:
+    return _download(csv_lines(table, about.window.zone), name, about)
 
 
-def _download(pieces: Iterator[bytes], name: str, complete_through: int) -> Response:
+def _download(pieces: Iterator[bytes], name: str, about: report.About) -> Response:
     """The first rows are there before the answer begins, so that an early failure is a clean error."""
     first = next(pieces, b"") + next(pieces, b"")
     headers = {
         "content-disposition": f'attachment; filename="{name}"',
-        "x-complete-through": iso(complete_through),
+        "x-complete-through": iso(about.complete_through),
+        **({"x-available-from": iso(about.available_from)} if about.available_from is not None else {}),
     }
     return CsvResponse(chain((first,), pieces), headers=headers)
+
+
+def _freshness(about: report.About) -> dict[str, str | None]:
+    return {
+        "complete_through": iso(about.complete_through),
+        "available_from": None if about.available_from is None else iso(about.available_from),
+    }
 
 
 def _with_zone(table: Table, window: Window, at: int) -> Table:
@@ -147,9 +163,9 @@ def _file_name(*parts: str, window: Window) -> str:
     return "_".join(["usagedeck", *safe, *(day.isoformat() for day in days)]) + ".csv"
 
 
-def _refuse_outside_workspace(who: Who, asked: Asked, dimensions: Iterable[Dimension]) -> None:
+def _refuse_outside_workspace(deck: Deck, who: Who, asked: Asked, dimensions: Iterable[Dimension]) -> None:
     """Splitting one's own rows by user or group says nothing, so those breakdowns belong to the workspace view."""
-    if access.scope(who, asked.view()).user_id is None:
+    if access.scope(deck, who, asked.view()).user_id is None:
         return
     for by in dimensions:
         if by.workspace_only:
@@ -167,7 +183,7 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
     dimensions = tuple(dimension(name) for name in listed(asked.by))
     if len(dimensions) > MAX_DIMENSIONS:
         raise InvalidInput(f"by names {len(dimensions)} dimensions; at most {MAX_DIMENSIONS}.", field="by")
-    _refuse_outside_workspace(who, asked, dimensions)
+    _refuse_outside_workspace(deck, who, asked, dimensions)
     subject = metrics[0].of if metrics else Subject.REQUESTS
     query = Query(
         asked.selection(who, subject, now),
@@ -180,20 +196,20 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
         row_cap=None if csv else MAX_ROWS,
     )
     answer = report.usage(deck, who, asked.view(), query, now=now, stream=csv)
-    window = query.selection.window
+    window, buckets = answer.about.window, answer.buckets or query.buckets
     if csv:
         by = [f"by-{'-'.join(d.name for d in dimensions)}"] if dimensions else []
         name = _file_name("usage", "-".join(m.name for m in metrics), *by, window=window)
-        return _csv(_with_zone(answer.table, window, 2), window, name, answer.complete_through)
+        return _csv(_with_zone(answer.table, window, 2), name, answer.about)
     return json(
         {
             "columns": _columns(answer.table),
             "rows": json_rows(answer.table),
             "window": _window(window),
             "interval": query.interval.name,
-            "edges": [*(iso(start) for start in query.buckets.starts), iso(query.buckets.end)],
+            "edges": [*(iso(start) for start in buckets.starts), iso(buckets.end)],
             "as_of": iso(now),
-            "complete_through": iso(answer.complete_through),
+            **_freshness(answer.about),
             **({"route": answer.route} if asked.explain else {}),
         }
     )
@@ -226,19 +242,19 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
         cursor=Cursor.decode(asked.cursor) if asked.cursor and not csv else None,
         limit=None if csv else asked.limit,
     )
-    window = query.selection.window
     if csv:
-        pieces, fresh = report.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
-        return _download(pieces, _file_name(subject, window=window), fresh)
+        window = query.selection.window
+        pieces, about = report.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
+        return _download(pieces, _file_name(subject, window=about.window), about)
     page = report.log(deck, who, asked.view(), query)
     return json(
         {
             "columns": _columns(page.table),
             "rows": json_rows(page.table),
-            "window": _window(window),
+            "window": _window(page.about.window),
             "older": page.older.encode() if page.older else None,
             "newer": page.newer.encode() if page.newer else None,
-            "complete_through": iso(page.complete_through),
+            **_freshness(page.about),
         }
     )
 
@@ -249,20 +265,12 @@ def values(request: Request, deck: DeckOf, name: str, asked: Annotated[ValuesAsk
     """The values a dimension takes, most frequent first, with display names: what a menu needs."""
     who = who_asks(request, deck, asked.workspace)
     by = dimension(name.removesuffix(".csv"), param="name")
-    _refuse_outside_workspace(who, asked, (by,))
+    _refuse_outside_workspace(deck, who, asked, (by,))
     selection = asked.selection(who, asked.of, asked.now(deck.clock()))
     answer = report.values(deck, who, asked.view(), by, selection, search=asked.q, limit=asked.limit)
     if _wants_csv(request):
-        return _csv(
-            answer.table, selection.window, _file_name("values", by.name, window=selection.window), answer.complete_through
-        )
-    return json(
-        {
-            "columns": _columns(answer.table),
-            "rows": json_rows(answer.table),
-            "complete_through": iso(answer.complete_through),
-        }
-    )
+        return _csv(answer.table, _file_name("values", by.name, window=answer.about.window), answer.about)
+    return json({"columns": _columns(answer.table), "rows": json_rows(answer.table), **_freshness(answer.about)})
 
 
 @router.get("/catalog", responses=AS_CSV, summary="Everything that can be asked", tags=["catalogue"])

@@ -141,6 +141,11 @@ export class Formats {
     return this._date({day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit'}).format(at);
   }
 
+  /** `25 Oct 2026` on the calendar of UTC. */
+  dateOfUtc(at) {
+    return this._date({day: 'numeric', month: 'short', year: 'numeric'}, 'UTC').format(at);
+  }
+
   /** `2026-11-23` on the zone's calendar, as the API takes it. */
   isoDay = (at) => {
     const found = Object.fromEntries(this._fields.formatToParts(at).map((p) => [p.type, p.value]));

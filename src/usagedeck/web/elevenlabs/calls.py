@@ -36,7 +36,7 @@ from usagedeck.web.elevenlabs.wire import (
     wire_table,
 )
 from usagedeck.web.problems import json
-from usagedeck.windows import UNITS, Interval, Window
+from usagedeck.windows import UNITS, Buckets, Interval, Window
 
 MAX_BUCKETS = 1000
 MAX_CALENDAR_BUCKETS = 5000
@@ -65,9 +65,11 @@ def _widest(who: Who) -> View:
     return View.WORKSPACE if who.sees_workspace else View.ACCOUNT
 
 
-def _answer(content: Any, who: Who, view: View, complete_through: int) -> Response:
-    narrow = access.scope(who, view).user_id is not None
-    headers = {"x-analytics-scope": "user" if narrow else "workspace", "x-complete-through": iso(complete_through)}
+def _answer(content: Any, deck: Deck, who: Who, view: View, about: report.About) -> Response:
+    narrow = access.scope(deck, who, view).user_id is not None
+    headers = {"x-analytics-scope": "user" if narrow else "workspace", "x-complete-through": iso(about.complete_through)}
+    if about.available_from is not None:
+        headers["x-available-from"] = iso(about.available_from)
     return json(content, headers=headers)
 
 
@@ -85,7 +87,9 @@ class StatsAsked(BaseModel):
 
 
 class StatsOut(BaseModel):
-    time: list[int] = Field(description="First instant of every bucket in milliseconds; the first is start_unix.")
+    time: list[int] = Field(
+        description="First instant of every bucket in milliseconds; the first is start_unix, or from when on events are kept."
+    )
     usage: dict[str, list[float]] = Field(description="One number per bucket for every series.")
 
 
@@ -107,9 +111,10 @@ def character_stats(request: Request, deck: DeckOf, asked: Annotated[StatsAsked,
     interval, cap = _stats_interval(asked)
     query = Query(Selection(Subject.REQUESTS, window), (metric,), interval, (by,) if by else (), cap=cap, row_cap=MAX_ROWS)
     answer = report.usage(deck, who, view, query)
-    starts = list(query.buckets.starts)
+    starts = list((answer.buckets or query.buckets).starts)
     series = _series(deck, who, by, metric, answer.table.rows, starts, deleted=asked.breakdown_type == "all_api_keys")
-    return _answer({"time": [asked.start_unix, *starts[1:]], "usage": series}, who, view, answer.complete_through)
+    times = [answer.about.window.start, *starts[1:]] if starts else []
+    return _answer({"time": times, "usage": series}, deck, who, view, answer.about)
 
 
 def _stats_interval(asked: StatsAsked) -> tuple[Interval, int]:
@@ -203,8 +208,8 @@ def usage_over_time(request: Request, deck: DeckOf, body: UsageBody) -> Response
     who = _who(request, deck)
     selection = _selection(body.start_time, body.end_time, "UTC" if body.time_zone is None else body.time_zone)
     interval = Interval.every(body.interval_seconds or 60, field="interval_seconds")
-    table, fresh = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _USAGE, fill=True)
-    return _answer(table, who, _widest(who), fresh)
+    table, about = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _USAGE, fill=True)
+    return _answer(table, deck, who, _widest(who), about)
 
 
 @router.post("/workspace/analytics/usage", response_model=WireTable, summary="Cost over time")
@@ -216,8 +221,8 @@ def cost_over_time(request: Request, deck: DeckOf, body: CostBody) -> Response:
     _check_restricted(body)
     selection = _selection(body.start_time, body.end_time, "UTC")
     interval = Interval.every(body.interval_seconds, field="interval_seconds")
-    table, fresh = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _COST, fill=False)
-    return _answer(table, who, _widest(who), fresh)
+    table, about = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _COST, fill=False)
+    return _answer(table, deck, who, _widest(who), about)
 
 
 def _check_restricted(body: CostBody) -> None:
@@ -247,7 +252,7 @@ def _usage_table(
     measures: Sequence[tuple[str, Metric, Type, str | None]],
     *,
     fill: bool,
-) -> tuple[dict[str, Any], int]:
+) -> tuple[dict[str, Any], report.About]:
     columns = usage_columns()
     groups = [columns[name] for name in dict.fromkeys(group_by or [])]
     view = _widest(who)
@@ -264,7 +269,7 @@ def _usage_table(
         for _, series, _ in rows
     }
     order = sorted(shown, key=lambda series: [(cell is None, cell) for cell in shown[series]])
-    rows = _filled(rows, order, query) if groups and fill else _sorted(rows, order)
+    rows = _filled(rows, order, answer.buckets or query.buckets, len(metrics)) if groups and fill else _sorted(rows, order)
     labels = [
         (i, d, deck.directory.labels(who.workspace.id, d.label)) for i, d in enumerate(groups) if d.label and d.label_column
     ]
@@ -279,7 +284,7 @@ def _usage_table(
         [*shown[series], iso(bucket, millis=False), *values, *(names.get(series[i]) for i, _, names in labels)]
         for bucket, series, values in rows
     ]
-    return wire_table(header, written), answer.complete_through
+    return wire_table(header, written), answer.about
 
 
 _Series = tuple[Any, ...]
@@ -297,13 +302,13 @@ def _sorted(rows: list[_WireRow], order: Sequence[_Series]) -> list[_WireRow]:
     return sorted(rows, key=lambda row: (row[0], place[row[1]]))
 
 
-def _filled(rows: list[_WireRow], order: Sequence[_Series], query: Query) -> list[_WireRow]:
+def _filled(rows: list[_WireRow], order: Sequence[_Series], buckets: Buckets, metrics: int) -> list[_WireRow]:
     """Every bucket for every series that occurs; only what occurs when that would be too many rows."""
-    if len(order) * len(query.buckets) > MAX_ROWS:
+    if len(order) * len(buckets) > MAX_ROWS:
         return _sorted(rows, order)
     known = {(bucket, series): values for bucket, series, values in rows}
-    nothing = [0] * len(query.metrics)
-    return [(bucket, series, known.get((bucket, series), nothing)) for bucket in query.buckets.starts for series in order]
+    nothing = [0] * metrics
+    return [(bucket, series, known.get((bucket, series), nothing)) for bucket in buckets.starts for series in order]
 
 
 # --- the request log ----------------------------------------------------------------------------------------------
@@ -334,7 +339,7 @@ def requests(request: Request, deck: DeckOf, body: LogBody) -> Response:
     ascending = body.sort == "asc" if body.sort else body.end_time is None
     shown = tuple(f for f in FIELDS if f.wire)
     page = report.log(deck, who, view, LogQuery(selection, shown, ascending=ascending, limit=body.limit))
-    return _answer(_log_table(deck, who, page), who, view, page.complete_through)
+    return _answer(_log_table(deck, who, page), deck, who, view, page.about)
 
 
 def _log_table(deck: Deck, who: Who, page: report.LogPage) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class Analytics extends LitElement {
     const known = parts.count in sum;
     const empty = known && !sum[parts.count] && !this._sum.loading;
     return html`
-      ${toolbar(page, {subject: state.of, window: this._sum.data?.window ?? null, csv: asCsv(this._statusUrl), start: switcher})}
+      ${toolbar(page, {subject: state.of, window: this._sum.data?.window ?? null, csv: asCsv(this._statusUrl), start: switcher, kept: this._sum.data?.available_from})}
       ${tiles(page, parts, known ? this._sum.data : null, this._before, this._worst.data, this._sum)}
       ${
         empty
@@ -224,7 +224,7 @@ function tiles(page, parts, answer, beforeQuestion, worst, question) {
       const metric = page.catalog.metric(name);
       return html`<div class="card tile" data-metric=${name}><h2 class="label">${metric.title}</h2>
       <div class="value">${page.formats.value(now[name], metric)}</div>
-      ${beforeQuestion.error ? nothing : change(page, metric, now[name], before[name])}
+      ${beforeQuestion.error || beforeQuestion.data?.available_from ? nothing : change(page, metric, now[name], before[name])}
       ${name === parts.errors && worst && columnsOf(worst)[name] ? mostly(page, parts, worst) : nothing}</div>`;
     },
   )}</section>`;

@@ -126,7 +126,7 @@ class Usage extends LitElement {
       error: null,
     };
     return html`
-      ${toolbar(page, {subject: 'requests', window, csv: this._csv, start: this._menus()})}
+      ${toolbar(page, {subject: 'requests', window, csv: this._csv, start: this._menus(), kept: this._chart.data?.available_from})}
       <section class="card" aria-labelledby="title">
         <header>
           <div><h2 id="title">${(shown ?? this._wanted).title}</h2><p class="muted small">${shown ? this._subtitle(shown) : html`&nbsp;`}</p></div>

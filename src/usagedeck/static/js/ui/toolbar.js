@@ -269,11 +269,13 @@ export const exportLink = (
 
 /**
  * @param {object} page
- * @param {{subject: string, window: ?object, csv: ?string, start?: unknown}} parts
+ * @param {{subject: string, window: ?object, csv: ?string, start?: unknown, kept?: ?string}} parts `kept`: from when on there is
+ *     data, where the window that was asked for reaches further back
  */
 export const toolbar = (
   page,
-  {subject, window, csv, start = nothing},
+  {subject, window, csv, start = nothing, kept = null},
 ) => html`<div class="toolbar" role="group" aria-label="View">
   ${start}<ud-filters .page=${page} .subject=${subject}></ud-filters>
-  <div class="end"><ud-range .page=${page} .window=${window}></ud-range>${csv ? exportLink(csv) : nothing}</div></div>`;
+  <div class="end"><ud-range .page=${page} .window=${window}></ud-range>${csv ? exportLink(csv) : nothing}</div></div>
+  ${kept ? html`<p class="muted small" role="note">Data from ${page.formats.dateOfUtc(Date.parse(kept))} (UTC) on is kept.</p>` : nothing}`;
