@@ -25,6 +25,7 @@ from usagedeck.times import DAY, EARLIEST, offsets
 from usagedeck.windows import Buckets, Interval, Window
 
 MAX_VALUES = 1000
+NO_BUCKETS = Buckets((), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Answer:
     about: About
     route: str
     """From where it was read, and why."""
-    buckets: Buckets | None = None
+    buckets: Buckets = NO_BUCKETS
     """Those of a question over time. None of them ends below the floor: what happened there is unknown and not zero."""
 
 

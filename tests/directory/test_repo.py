@@ -66,6 +66,24 @@ def test_a_comparison_that_finds_nothing_would_find_something(directory: Directo
     engine.dispose()
 
 
+def test_a_directory_of_the_first_release_is_brought_to_today(directory: Directory, path: Path, clock: StillClock) -> None:
+    """Its workspaces keep everything; nothing else of them changes."""
+    directory.close()
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE workspaces DROP COLUMN retention_days")
+        db.execute("UPDATE alembic_version SET version_num = '0001'")
+    again = Directory(f"sqlite:///{path}", clock)
+    found = again.workspace("ws")
+    assert found is not None
+    assert (found.name, found.time_zone, found.billing_day, found.created_at) == ("Acme", "Europe/Berlin", 15, NOON)
+    assert found.retention_days is None
+    again.set_retention("ws", 30)
+    assert [w.retention_days for w in again.workspaces()] == [30]
+    again.set_retention("ws", None)
+    assert [w.retention_days for w in again.workspaces()] == [None]
+    again.close()
+
+
 def test_opening_again_finds_everything(directory: Directory, path: Path, clock: StillClock) -> None:
     secret = directory.secret
     directory.close()

@@ -196,7 +196,7 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
         row_cap=None if csv else MAX_ROWS,
     )
     answer = report.usage(deck, who, asked.view(), query, now=now, stream=csv)
-    window, buckets = answer.about.window, answer.buckets or query.buckets
+    window, buckets = answer.about.window, answer.buckets
     if csv:
         by = [f"by-{'-'.join(d.name for d in dimensions)}"] if dimensions else []
         name = _file_name("usage", "-".join(m.name for m in metrics), *by, window=window)

@@ -111,7 +111,7 @@ def character_stats(request: Request, deck: DeckOf, asked: Annotated[StatsAsked,
     interval, cap = _stats_interval(asked)
     query = Query(Selection(Subject.REQUESTS, window), (metric,), interval, (by,) if by else (), cap=cap, row_cap=MAX_ROWS)
     answer = report.usage(deck, who, view, query)
-    starts = list((answer.buckets or query.buckets).starts)
+    starts = list(answer.buckets.starts)
     series = _series(deck, who, by, metric, answer.table.rows, starts, deleted=asked.breakdown_type == "all_api_keys")
     times = [answer.about.window.start, *starts[1:]] if starts else []
     return _answer({"time": times, "usage": series}, deck, who, view, answer.about)
@@ -269,7 +269,7 @@ def _usage_table(
         for _, series, _ in rows
     }
     order = sorted(shown, key=lambda series: [(cell is None, cell) for cell in shown[series]])
-    rows = _filled(rows, order, answer.buckets or query.buckets, len(metrics)) if groups and fill else _sorted(rows, order)
+    rows = _filled(rows, order, answer.buckets, len(metrics)) if groups and fill else _sorted(rows, order)
     labels = [
         (i, d, deck.directory.labels(who.workspace.id, d.label)) for i, d in enumerate(groups) if d.label and d.label_column
     ]
