@@ -210,7 +210,7 @@ def _explain(deck: Deck, command: Explain) -> dict[str, Any]:
     )
     selection = Selection(metrics[0].of if metrics else Subject.REQUESTS, window, tuple(map(parse_filter, command.filters)))
     query = Query(selection, metrics, Interval.parse(command.interval), tuple(dimension(name) for name in command.by))
-    route = plan(query, Scope(workspace.id, command.user), deck.seals.ledger, now=now)
+    route = plan(query, Scope(workspace.id, command.user, deck.seals.ledger.floor_of(workspace.id)), deck.seals.ledger, now=now)
     read = [("events", "", "", stretch) for stretch in route.events]
     read += [("rollup", one.cut.rollup, one.cut.zone, stretch) for one in route.slices for stretch in one.stretches]
     return {

@@ -22,7 +22,7 @@ def compare(scope: Scope, held: Slice, most: int) -> Statement:
     bind = Binder()
     keys = ["cell", *rollup.columns]
     window = Window(held.stretches[0][0], held.stretches[-1][1], zone("UTC"))
-    chosen = sealed(Selection(rollup.of, window), scope, held, bind)
+    chosen = sealed(Selection(rollup.of, window), scope, (held,), bind)
     counted = cells(held.cut, held.stretches, [scope.workspace_id], bind)
     both = (
         f"SELECT time AS cell, {', '.join([*rollup.columns, *(f'{n} AS m_{n}' for n in names)])}, 1 AS kept "
