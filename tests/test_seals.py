@@ -5,7 +5,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usagedeck.seals import EVERYBODY, QUARTER, UTC, Cut, Ledger, Piece, Seal, joined, without
+from usagedeck.seals import EVERYBODY, QUARTER, UTC, Cut, Ledger, Piece, Seal
+from usagedeck.stretches import joined, without
 from usagedeck.times import DAY, HOUR, first_instant, zone
 
 QUARTERS = 40
@@ -168,3 +169,14 @@ def test_stretches() -> None:
     assert without((0, 10), [(0, 10)]) == []
     assert without((0, 10), []) == [(0, 10)]
     assert joined([(5, 6), (1, 3), (3, 4), (2, 3)]) == [(1, 4), (5, 6)]
+
+
+def test_a_question_that_began_before_its_seals_were_superseded_still_knows_what_is_in_the_way() -> None:
+    ledger = Ledger()
+    ledger.publish([Seal(1, CUT, EVERYBODY, 0, 4 * QUARTER, 1), Seal(2, CUT, "a", QUARTER, 2 * QUARTER, 2)])
+    pieces = ledger.live(CUT, "a", 0, 4 * QUARTER)
+    ledger.publish([Seal(3, CUT, EVERYBODY, 0, 4 * QUARTER, 3)])
+    assert ledger.superseded() == {"calls": {1, 2}}
+    assert ledger.shadowed(CUT, "a", pieces) == [(1, QUARTER)]
+    ledger.forget({1, 2})
+    assert ledger.shadowed(CUT, "a", pieces) == []

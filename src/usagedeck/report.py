@@ -150,12 +150,8 @@ def _limited(query: Query, points: Iterator[_Point]) -> Iterator[_Point]:
 
 
 def _too_many_rows(cap: int) -> TooLarge:
-    return TooLarge(
-        f"The answer has more than {cap:,} rows; keep the top series with top=, choose a coarser interval, "
-        "or take it as CSV, which has no limit.",
-        field="by",
-        code="too_many_rows",
-    )
+    what = f"The answer has more than {cap:,} rows; keep the top series with top=, choose a coarser interval, or take it as CSV"
+    return TooLarge(f"{what}, which has no limit.", field="by", code="too_many_rows")
 
 
 def _points(query: Query, rows: Iterable[Row], top: Sequence[Series] | None, others: int) -> Iterator[_Point]:

@@ -19,15 +19,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeAlias
 
+from usagedeck.stretches import Stretch, both, joined, without
 from usagedeck.times import MINUTE, first_instant, local_date, zone
 
 QUARTER = 15 * MINUTE
 """All offsets of all zones since 1980 are multiples of it, so every calendar can be put together from quarter-hours."""
-
-Stretch: TypeAlias = tuple[int, int]
-"""From and until, epoch milliseconds, half-open."""
 
 UTC = "UTC"
 
@@ -111,13 +108,17 @@ class Cover:
 
     def lay(self, new: Piece) -> None:
         """Put a piece over the older ones, and under the younger ones."""
+        self.bury(new)
         low, high = self._place(new.start, new.end)
-        old = self.pieces[low:high]
-        hidden = [(p.start, p.end) for p in old if p.as_of > new.as_of]
-        kept = [part for p in old for part in ([p] if p.as_of > new.as_of else p.without([(new.start, new.end)]))]
-        both = sorted(kept + new.without(hidden), key=lambda p: p.start)
-        self.pieces[low:high] = both
-        self._starts[low:high] = [p.start for p in both]
+        younger = self.pieces[low:high]
+        self._put(low, high, [*younger, *new.without((p.start, p.end) for p in younger)])
+
+    def bury(self, new: Piece) -> None:
+        """Take away what is older than a piece where that lies."""
+        low, high = self._place(new.start, new.end)
+        place = (new.start, new.end)
+        kept = [p.without([place]) if p.as_of <= new.as_of else [p] for p in self.pieces[low:high]]
+        self._put(low, high, [part for parts in kept for part in parts])
 
     def between(self, start: int, end: int) -> list[Piece]:
         """The pieces of a stretch, cut at its ends."""
@@ -129,43 +130,15 @@ class Cover:
         low, _ = self._place(floor, floor)
         del self.pieces[:low], self._starts[:low]
 
+    def _put(self, low: int, high: int, pieces: list[Piece]) -> None:
+        self.pieces[low:high] = sorted(pieces, key=lambda p: p.start)
+        self._starts[low:high] = [p.start for p in self.pieces[low : low + len(pieces)]]
+
     def _place(self, start: int, end: int) -> tuple[int, int]:
         low = bisect_right(self._starts, start)
         if low and self.pieces[low - 1].end > start:
             low -= 1
         return low, max(low, bisect_left(self._starts, end))
-
-
-def without(stretch: Stretch, holes: Iterable[Stretch]) -> list[Stretch]:
-    """What is left of a stretch; the holes are in order of their starts."""
-    at, end = stretch
-    left = []
-    for low, high in holes:
-        if high <= at:
-            continue
-        if low >= end:
-            break
-        if low > at:
-            left.append((at, low))
-        at = high
-    return [*left, (at, end)] if at < end else left
-
-
-def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """The same, in order, those that meet or overlap made one."""
-    found: list[Stretch] = []
-    for start, end in sorted(stretches):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
-        else:
-            found.append((start, end))
-    return found
-
-
-def _both(stretch: Stretch, others: Iterable[Stretch]) -> list[Stretch]:
-    """The parts of a stretch that lie in one of the others."""
-    start, end = stretch
-    return [(max(start, low), min(end, high)) for low, high in others if low < end and high > start]
 
 
 def _cells(cut: Cut, stretch: Stretch) -> Iterator[int]:
@@ -296,8 +269,12 @@ class Ledger:
     def publish(self, seals: Iterable[Seal]) -> None:
         with self._lock:
             for seal in seals:
-                cover = self._covers.setdefault((seal.cut, seal.workspace_id), Cover())
-                cover.lay(Piece(seal.start, seal.end, seal.number, seal.as_of))
+                piece = Piece(seal.start, seal.end, seal.number, seal.as_of)
+                if seal.workspace_id == EVERYBODY:
+                    for (cut, _), cover in self._covers.items():
+                        if cut == seal.cut:
+                            cover.bury(piece)
+                self._covers.setdefault((seal.cut, seal.workspace_id), Cover()).lay(piece)
                 self._extents.setdefault((seal.number, seal.workspace_id), []).append((seal.start, seal.end))
                 self._numbers.setdefault(seal.cut.rollup, set()).add(seal.number)
 
@@ -321,16 +298,20 @@ class Ledger:
         return {workspace: holes for workspace, holes in found.items() if holes}
 
     def superseded(self) -> dict[str, set[int]]:
-        """Per rollup the numbers that count nowhere any more; they are told once."""
+        """Per rollup the numbers that count nowhere any more; they are told once. A question that began before still reads
+        them, so what they covered is remembered until `forget`."""
         with self._lock:
             alive: dict[str, set[int]] = {}
             for (cut, _), cover in self._covers.items():
                 alive.setdefault(cut.rollup, set()).update(p.number for p in cover.pieces)
             dead = {rollup: numbers - alive.get(rollup, set()) for rollup, numbers in self._numbers.items()}
             self._numbers = {rollup: numbers - dead[rollup] for rollup, numbers in self._numbers.items()}
-            gone = set().union(*dead.values())
-            self._extents = {key: extent for key, extent in self._extents.items() if key[0] not in gone}
             return {rollup: numbers for rollup, numbers in dead.items() if numbers}
+
+    def forget(self, gone: Collection[int]) -> None:
+        """The rows of these numbers are deleted."""
+        with self._lock:
+            self._extents = {key: extent for key, extent in self._extents.items() if key[0] not in gone}
 
     # --- questions
 
@@ -363,7 +344,7 @@ class Ledger:
             for number, stretches in own.items():
                 extents = [e for name in (EVERYBODY, workspace) for e in self._extents.get((number, name), ())]
                 others = [hole for extent in extents for hole in without(extent, stretches)]
-                found += [(number, at) for hole in others for part in _both(hole, together) for at in _cells(cut, part)]
+                found += [(number, at) for hole in others for part in both(hole, together) for at in _cells(cut, part)]
         return found
 
     # --- inside, under the lock

@@ -25,9 +25,10 @@ from usagedeck.deck import Deck
 from usagedeck.directory.repo import Workspace
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection
-from usagedeck.seals import QUARTER, UTC, Cut, Piece, Stretch, joined
+from usagedeck.seals import QUARTER, UTC, Cut, Piece
 from usagedeck.sql import Scope
 from usagedeck.store.changes import Span
+from usagedeck.stretches import Stretch, joined
 from usagedeck.table import Column
 from usagedeck.times import DAY, iso, zone
 from usagedeck.windows import LATEST_WINDOW, Interval, Window

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from usagedeck.catalog import Measure
 from usagedeck.query import Query
-from usagedeck.seals import Stretch
 from usagedeck.sql.conditions import where
 from usagedeck.sql.split import Series, split_by
 from usagedeck.sql.statement import Binder, Scope
+from usagedeck.stretches import Stretch
 
 
 def active(

@@ -5,8 +5,9 @@ from decimal import ROUND_FLOOR, Decimal
 
 from usagedeck.catalog import ATTRIBUTE, DECIMALS, Dimension, Field, Subject, Type, fields
 from usagedeck.query import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Selection, Word
-from usagedeck.seals import QUARTER, Slice, Stretch
+from usagedeck.seals import QUARTER, Slice
 from usagedeck.sql.statement import Binder, Scope
+from usagedeck.stretches import Stretch
 from usagedeck.times import DAY
 
 MAX_DURATION = DAY

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from usagedeck.catalog import MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
 from usagedeck.query import Query, Selection
-from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice, Stretch, without
+from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice
 from usagedeck.sql.statement import Scope
+from usagedeck.stretches import Stretch, without
 
 MOST_STRETCHES = 200
 """A statement that names more stretches of time than this is slower than one that reads the events."""

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from usagedeck.catalog import ROLLUPS, Rollup
-from usagedeck.seals import QUARTER, Cut, Stretch
+from usagedeck.seals import QUARTER, Cut
 from usagedeck.sql.conditions import MAX_DURATION
 from usagedeck.sql.statement import Binder, Statement
+from usagedeck.stretches import Stretch
 from usagedeck.times import MINUTE
 
 

@@ -21,10 +21,11 @@ from typing import Protocol, TypeVar
 
 from usagedeck.catalog import ROLLUPS, Rollup, Subject
 from usagedeck.errors import UsagedeckError
-from usagedeck.seals import EVERYBODY, QUARTER, UTC, Cut, Ledger, Seal, Stretch, joined
+from usagedeck.seals import EVERYBODY, QUARTER, UTC, Cut, Ledger, Seal
 from usagedeck.sql import Bound, Statement, fill
 from usagedeck.store import schema
 from usagedeck.store.merging import monday
+from usagedeck.stretches import Stretch, joined
 from usagedeck.table import Row
 from usagedeck.times import DAY, MINUTE, WEEK
 
@@ -331,6 +332,7 @@ class Sealer:
         for due, rollup, numbers in [c for c in self._condemned if c[0] <= now]:
             self._condemned.remove((due, rollup, numbers))
             self._delete(ROLLUPS[rollup], numbers)
+            self._seals.ledger.forget(numbers)
 
     def _delete(self, rollup: Rollup, numbers: Collection[int]) -> None:
         text = f"DELETE FROM {rollup.table} WHERE seal IN {{n:Array(UInt64)}}"
