@@ -100,6 +100,11 @@ def scope(deck: Deck, who: Who, view: View | None) -> Scope:
     return Scope(who.workspace.id, None if wide else who.user_id, deck.seals.ledger.floor_of(who.workspace.id))
 
 
+def operator_scope(deck: Deck, workspace_id: str, user_id: str | None = None) -> Scope:
+    """The rows of a workspace, or of one of its users, for whoever runs the server. None below the workspace's floor."""
+    return Scope(workspace_id, user_id, deck.seals.ledger.floor_of(workspace_id))
+
+
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:
     """A new session's token. Raises `NotSignedIn` with one answer for every reason, `TooBusy` after too many failures."""
     person, most = email.lower()[:256], deck.settings.sign_in_attempts

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from usagedeck import backup, doctor, verify
-from usagedeck.access import Permission, Role
+from usagedeck.access import Permission, Role, operator_scope
 from usagedeck.catalog import Label, Subject, dimension, metric
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
@@ -15,7 +15,7 @@ from usagedeck.directory.repo import ApiKey, Workspace
 from usagedeck.errors import InvalidInput, NotFound
 from usagedeck.query import Query, Selection, parse_filter
 from usagedeck.ranges import parse_range
-from usagedeck.sql import Scope, plan
+from usagedeck.sql import plan
 from usagedeck.store.expiry import floor_at
 from usagedeck.times import iso, zone
 from usagedeck.windows import Interval
@@ -210,7 +210,7 @@ def _explain(deck: Deck, command: Explain) -> dict[str, Any]:
     )
     selection = Selection(metrics[0].of if metrics else Subject.REQUESTS, window, tuple(map(parse_filter, command.filters)))
     query = Query(selection, metrics, Interval.parse(command.interval), tuple(dimension(name) for name in command.by))
-    route = plan(query, Scope(workspace.id, command.user, deck.seals.ledger.floor_of(workspace.id)), deck.seals.ledger, now=now)
+    route = plan(query, operator_scope(deck, workspace.id, command.user), deck.seals.ledger, now=now)
     read = [("events", "", "", stretch) for stretch in route.events]
     read += [("rollup", one.cut.rollup, one.cut.zone, stretch) for one in route.slices for stretch in one.stretches]
     return {

@@ -19,14 +19,13 @@ from typing import Any, TypeAlias
 import msgspec
 
 from usagedeck import report, sql
-from usagedeck.access import Permission, Who
+from usagedeck.access import Permission, Who, operator_scope
 from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, ROWS, Metric, Subject, Sum, log_field
 from usagedeck.deck import Deck
 from usagedeck.directory.repo import Workspace
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.seals import QUARTER, UTC, Cut, Piece
-from usagedeck.sql import Scope
 from usagedeck.store.changes import Span
 from usagedeck.stretches import Stretch, joined
 from usagedeck.table import Column
@@ -218,7 +217,7 @@ def _size(cut: Cut) -> str:
 def _compare(deck: Deck, cut: Cut, workspace: str, pieces: list[Piece], outcome: Outcome, check: str, *, unseal: bool) -> None:
     ledger, rollup = deck.seals.ledger, ROLLUPS[cut.rollup]
     held = ledger.slice(cut, workspace, pieces)
-    statement = sql.compare(Scope(workspace), held, MOST_LISTED)
+    statement = sql.compare(operator_scope(deck, workspace), held, MOST_LISTED)
     ((rows, differ, cells, listed),) = deck.store.run(statement, deck.answers.ticket)
     names = ["rows", *(m.name for m in rollup.measures)]
     outcome.compared[check] += rows * len(names)

@@ -161,6 +161,7 @@ def test_ranges_are_stepped_and_picked_by_days(open_page: Open) -> None:
     page.get_by_role("button", name="This month").click()
     earlier.click()
     assert query(page)["r"] == ["2026-10"]
+    expect(page.locator("#title + p")).to_contain_text("1 – 31 Oct 2026")
     button.click()
     page.get_by_label("From").fill("2026-11-02")
     page.get_by_label("To, that day included").fill("2026-11-01")
