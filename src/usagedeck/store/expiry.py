@@ -10,7 +10,6 @@ anything left in it, it is dropped as it is; else the expired rows are cut out o
 time, so a crash costs nothing. Whether somebody has something there is asked of the rows themselves, while nobody can write any.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -18,15 +17,13 @@ from datetime import date, timedelta
 from typing import Any, Protocol, TypeVar
 
 from usagedeck.catalog import ROLLUPS, Subject
-from usagedeck.errors import UsagedeckError
 from usagedeck.sql import Bound, Statement
 from usagedeck.sql.conditions import MAX_DURATION
 from usagedeck.store.inspection import partitions
 from usagedeck.store.rollup import Seals
+from usagedeck.store.rounds import Rounds
 from usagedeck.table import Row
 from usagedeck.times import DAY, HOUR, MINUTE, WEEK, to_datetime
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -82,17 +79,14 @@ class Expirer:
         self._lock = threading.Lock()
         self._settled = dict(seals.ledger.floors)
         self._raised: list[tuple[int, str, int]] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="usagedeck-expirer", daemon=True)
+        self._rounds = Rounds("expirer", self.look, every=LOOK_EVERY, first=FIRST_LOOK)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def close(self) -> None:
         """Stop after the statement that is under way. Idempotent."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._rounds.stop()
 
     def look(self) -> int:
         """Raise the floors that are due, then delete what nobody can be reading any more; returns how many partitions were
@@ -122,7 +116,7 @@ class Expirer:
         if not self._settled:
             return done
         for part in sorted(partitions(self._store), key=lambda part: part.partition):
-            if self._stop.is_set():
+            if self._rounds.stopping:
                 break
             if part.table in list(Subject):
                 end = _instant(part.partition) + WEEK + MAX_DURATION
@@ -156,15 +150,6 @@ class Expirer:
 
     def _any(self, table: str, partition: str, names: list[str], *, theirs: bool) -> bool:
         return bool(self._store.run(_rows_of(table, partition, names, theirs=theirs)))
-
-    def _work(self) -> None:
-        pause = FIRST_LOOK
-        while not self._stop.wait(pause / 1000):
-            pause = LOOK_EVERY
-            try:
-                self.look()
-            except UsagedeckError as error:
-                log.warning("deleting what has expired failed and will be tried again: %s", error.message)
 
 
 def _rows_of(table: str, partition: str, names: list[str], *, theirs: bool) -> Statement:

@@ -4,15 +4,11 @@ It changes no answer; a merge that is interrupted is done again. Late events mak
 no more than once an hour.
 """
 
-import logging
-import threading
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from usagedeck.errors import UsagedeckError
+from usagedeck.store.rounds import Rounds
 from usagedeck.times import DAY, HOUR, MINUTE, WEEK
-
-log = logging.getLogger(__name__)
 
 LOOK_EVERY = 10 * MINUTE
 _FIRST_MONDAY = 4 * DAY  # 1970-01-05
@@ -39,30 +35,21 @@ class Merger:
         self._store = store
         self._clock = clock
         self._done: dict[tuple[str, str], int] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="usagedeck-merger", daemon=True)
-        self._thread.start()
+        self._rounds = Rounds("merger", self.look, every=LOOK_EVERY)
+        self._rounds.start()
 
     def close(self) -> None:
         """Stop after the merge that is under way. Idempotent."""
-        self._stop.set()
-        self._thread.join()
+        self._rounds.stop()
 
     def look(self) -> int:
         """Merge what is due; returns how many weeks were merged."""
         now, merged = self._clock(), 0
         for week in list(self._store.unmerged(monday(now))):
-            if self._stop.is_set():
+            if self._rounds.stopping:
                 break
             if not 0 <= now - self._done.get(week, -HOUR) < HOUR:  # less than 0: the clock was put back since
                 self._store.merge(*week)
                 self._done[week] = now
                 merged += 1
         return merged
-
-    def _work(self) -> None:
-        while not self._stop.wait(LOOK_EVERY / 1000):
-            try:
-                self.look()
-            except UsagedeckError as error:
-                log.warning("merging failed and will be tried again: %s", error.message)

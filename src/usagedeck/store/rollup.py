@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from usagedeck.catalog import ROLLUPS, Rollup, Subject
-from usagedeck.errors import UsagedeckError
 from usagedeck.seals import EVERYBODY, QUARTER, UTC, Cut, Ledger, Seal
 from usagedeck.sql import Bound, Statement, fill
 from usagedeck.store import schema
 from usagedeck.store.merging import monday
+from usagedeck.store.rounds import Rounds
 from usagedeck.stretches import Stretch, joined
 from usagedeck.table import Row
 from usagedeck.times import DAY, MINUTE, WEEK
@@ -220,17 +220,15 @@ class Sealer:
         """When all was sealed that could be, or else when sealing began."""
         self.failed = ""
         """What came in between at the last attempt."""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="usagedeck-sealer", daemon=True)
+        self._tidy = False
+        self._rounds = Rounds("sealer", self._round, every=LOOK_EVERY, failed=self._fail)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def close(self) -> None:
         """Stop after the statement that is under way. Idempotent."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._rounds.stop()
 
     def standing_still(self, work: Callable[[], T]) -> T:
         """Run something while nothing is sealed or swept."""
@@ -249,7 +247,7 @@ class Sealer:
                 for cut in _cuts(rollup, zones.values()):
                     for due in (self._never_sealed(cut, weeks, lowest), self._not_any_more(cut, weeks)):
                         for stretches, workspaces in due:
-                            if self._stop.is_set():
+                            if self._rounds.stopping:
                                 return made
                             self._seal(cut, stretches, workspaces, zones)
                             made += len(stretches)
@@ -347,18 +345,15 @@ class Sealer:
             if found:
                 self._delete(rollup, found)
 
-    def _work(self) -> None:
-        tidy = False
-        while not self._stop.wait(LOOK_EVERY / 1000):
-            try:
-                if not tidy:
-                    self._orphans()
-                    tidy = True
-                if self._seals.quiet():
-                    self.look()
-            except UsagedeckError as error:
-                self.failed = error.message
-                log.warning("sealing failed and will be tried again: %s", error.message)
+    def _round(self) -> None:
+        if not self._tidy:
+            self._orphans()
+            self._tidy = True
+        if self._seals.quiet():
+            self.look()
+
+    def _fail(self, message: str) -> None:
+        self.failed = message
 
 
 def _cuts(rollup: Rollup, zones: Iterable[str]) -> list[Cut]:
