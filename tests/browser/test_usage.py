@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.furniture import HOSTILE, LONG
@@ -173,6 +173,26 @@ def test_ranges_are_stepped_and_picked_by_days(open_page: Open) -> None:
     expect(button).to_contain_text("2 – 8 Nov 2026")
     earlier.click()
     assert query(page)["r"] == ["2026-10-26..2026-11-02"]
+
+
+def test_an_answer_that_arrives_leaves_typed_days_alone(open_page: Open) -> None:
+    page = open_page("r=2026-10")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/usage?*", hold)
+    page.get_by_role("button", name="Earlier period").click()
+    page.locator("ud-range .stepper > [popovertarget]").click()
+    page.get_by_label("From").fill("2026-09-05")
+    page.unroute("**/api/v1/usage?*")  # which lets go of what is held
+    assert held
+    expect(page.locator("#title + p")).to_contain_text("1 – 30 Sept 2026")
+    expect(page.get_by_label("From")).to_have_value("2026-09-05")
+    page.keyboard.press("Escape")
+    page.locator("ud-range .stepper > [popovertarget]").click()
+    expect(page.get_by_label("From")).to_have_value("2026-09-01")
 
 
 def test_the_zone_is_the_workspaces_the_browsers_or_any(open_page: Open) -> None:

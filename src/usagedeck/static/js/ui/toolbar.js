@@ -172,7 +172,7 @@ class RangePicker extends LitElement {
         <button class="button" popovertarget="ranges" aria-haspopup="dialog" aria-expanded=${Boolean(this._open)}
           ><span class="cut">${rangeTitle(state.r, window, formats)}</span> <span aria-hidden="true">▾</span></button>
         <button class="button icon" aria-label="Later period" ?disabled=${!later} @click=${() => page.go({r: later})}>›</button>
-        <div id="ranges" popover role="dialog" aria-label="Range" @beforetoggle=${(e) => (this._open = e.newState === 'open')}>
+        <div id="ranges" popover role="dialog" aria-label="Range" @beforetoggle=${this._onToggle}>
           ${this._open ? this._choices() : nothing}</div>
       </div>
       <ud-menu class="zones" label="Time zone" quiet search align="end" .items=${this._zones()} .free=${ownZone} .value=${state.tz}
@@ -183,15 +183,15 @@ class RangePicker extends LitElement {
   _choices() {
     const {page, window} = this;
     const {formats, state} = page;
-    const first = window ? formats.isoDay(Date.parse(window.start)) : '';
-    const last = window ? lastDay(window, formats.isoDay) : '';
+    const [first, last] =
+      this._offered ?? (window ? [formats.isoDay(Date.parse(window.start)), lastDay(window, formats.isoDay)] : ['', '']);
     const ends = window ? [window.start, window.end].map((at) => formats.moment(Date.parse(at))) : [];
     return html`
       <div class="list">${PRESETS.map(
         ([value, title]) => html`<button aria-pressed=${value === state.r}
         @click=${() => this._pick(value)}>${title}</button>`,
       )}</div>
-      <form @submit=${this._onCustom}>
+      <form @submit=${this._onCustom} @input=${() => (this._offered = [first, last])}>
         ${window ? html`<p class="wide small muted">${ends.join(' to ')}, end not included, ${state.tz}</p>` : nothing}
         <label>From<input class="field" type="date" name="first" min="1970-01-01" max="2199-12-31" required .value=${first}></label>
         <label>To, that day included<input class="field" type="date" name="last" min="1970-01-01" max="2199-12-31" required
@@ -222,6 +222,11 @@ class RangePicker extends LitElement {
       ...usual.map(([value, hint]) => ({value, title: zoneTitle(value), hint: hint === value ? '' : hint})),
       ...names.map((value) => ({value, title: zoneTitle(value)})),
     ];
+  }
+
+  _onToggle(event) {
+    this._open = event.newState === 'open';
+    this._offered = null; // what the fields began with, held once somebody types: an answer that arrives must not refill them
   }
 
   _pick(r) {
