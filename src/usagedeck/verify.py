@@ -26,6 +26,7 @@ from usagedeck.directory.repo import Workspace
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.seals import QUARTER, UTC, Cut, Piece
+from usagedeck.store.answers import Shelf
 from usagedeck.store.changes import Span
 from usagedeck.stretches import Stretch, joined
 from usagedeck.table import Column
@@ -258,12 +259,14 @@ def _unseal(deck: Deck, cut: Cut, workspace: str, cells: Iterable[int]) -> None:
 
 
 def _views(deck: Deck, task: Views) -> Outcome:
+    changes = deck.answers.shelf.changes
+    deck = replace(deck, answers=replace(deck.answers, shelf=Shelf(0)))  # nothing that was answered before, nor kept for others
     workspace = deck.directory.workspace(task.workspace)
     if workspace is None:
         raise InvalidInput(f'There is no workspace "{task.workspace[:40]}".', field="workspace")
     who = Who(workspace, None, frozenset({Permission.READ, Permission.FULL_READ}))
     window = Window(task.start, task.end, zone(workspace.time_zone))
-    changes, span = deck.answers.shelf.changes, Span(workspace.id, task.start, task.end)
+    span = Span(workspace.id, task.start, task.end)
     for _ in range(TRIES):
         moment = deck.writer.between(changes.now).result()
         outcome = Outcome({}, {}, [])

@@ -14,7 +14,9 @@ import pytest
 from tests.house import NOON, served
 from usagedeck import cli
 from usagedeck.access import Permission
+from usagedeck.cli import common
 from usagedeck.deck import SERVER_FILE, open_deck
+from usagedeck.errors import TooBusy
 from usagedeck.settings import Settings
 from usagedeck.web.server import Running
 
@@ -240,6 +242,20 @@ def test_what_a_command_did_is_seen_by_the_server_at_once(
         assert httpx2.get(f"{url}/api/v1/me", headers=headers).json()["workspace"]["name"] == "Acme"
         command("key", "revoke", made["key_id"], "-w", made["workspace_id"])
         assert httpx2.get(f"{url}/api/v1/me", headers=headers).status_code == 401
+
+
+def test_a_busy_server_is_asked_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("usagedeck.cli.common.time.sleep", pauses.append)
+    busy = httpx2.Response(429, headers={"retry-after": "50"}, json={"detail": "Too many questions."})
+    said = iter([busy, busy, httpx2.Response(200, json={"workspaces": []}), busy, busy, busy])
+    monkeypatch.setattr("usagedeck.cli.common.httpx2.post", lambda *_, **__: next(said))
+    running = Running("http://127.0.0.1:1", "x")
+    assert common.ask(running, "/operator/command", b"") == {"workspaces": []}
+    assert pauses == [50, 50]
+    with pytest.raises(TooBusy, match="Too many questions") as error:
+        common.ask(running, "/operator/command", b"")
+    assert error.value.retry_after == 50
 
 
 @pytest.mark.parametrize("run", ["stopped"], indirect=True)

@@ -2,8 +2,10 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +19,7 @@ from rich.table import Table
 
 from usagedeck import admin
 from usagedeck.deck import SERVER_FILE, is_open, open_deck
-from usagedeck.errors import Conflict, InvalidInput, NotFound, StorageFull, StoreFailed
+from usagedeck.errors import Conflict, InvalidInput, NotFound, StorageFull, StoreFailed, TooBusy
 from usagedeck.settings import Settings
 from usagedeck.web.server import Running
 
@@ -25,6 +27,9 @@ say = Console(stderr=True, highlight=False)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the data.", show_default="usagedeck-data")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+PATIENCE = 120
+"""Seconds for which a busy server is asked again."""
+
 WorkspaceId = Annotated[str, typer.Option("--workspace", "-w", help="Workspace id.")]
 
 
@@ -79,12 +84,23 @@ def running_server(settings: Settings) -> Running | None:
 
 
 def ask(running: Running, path: str, content: bytes) -> dict[str, Any]:
-    """One call of the running server's operator door; its refusals become ours."""
+    """One call of the running server's operator door; its refusals become ours. While it is busy it is asked again."""
     headers = {"authorization": f"Bearer {running.token}"}
-    try:
-        response = httpx2.post(running.url + path, content=content, headers=headers, timeout=120)
-    except httpx2.HTTPError as error:
-        raise Conflict(f"The server of this data folder does not answer at {running.url}: {error}.", field="data_dir") from None
+    waited = 0
+    while True:
+        try:
+            response = httpx2.post(running.url + path, content=content, headers=headers, timeout=120)
+        except httpx2.HTTPError as error:
+            raise Conflict(
+                f"The server of this data folder does not answer at {running.url}: {error}.", field="data_dir"
+            ) from None
+        if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            break
+        pause = int(response.headers["retry-after"])
+        waited += pause
+        if waited > PATIENCE:
+            raise TooBusy(str(response.json()["detail"]), retry_after=pause)
+        time.sleep(pause)
     answer: dict[str, Any] = response.json()
     if response.is_error:
         kind = {404: NotFound, 409: Conflict, 500: StoreFailed, 507: StorageFull}.get(response.status_code, InvalidInput)
