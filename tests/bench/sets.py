@@ -78,7 +78,7 @@ class Made(msgspec.Struct):
 def recipe() -> str:
     """Changes when the data would."""
     sources = [Path(module.__file__ or "").read_bytes() for module in (crowd, rows, traffic, figures, products)]
-    shape = str((END, ZONE, schema.columns(Subject.REQUESTS))).encode()
+    shape = str((END, ZONE, schema.create_table(Subject.REQUESTS))).encode()
     return hashlib.sha256(b"\0".join([*sources, shape])).hexdigest()[:16]
 
 

@@ -8,15 +8,18 @@ import threading
 from decimal import Decimal
 from pathlib import Path
 
+import clickhouse_connect
 import pytest
 
 from tests.house import build_house, keyed, served
 from tests.processes import Process, process, server
 from tests.promises.ledger import Ledger, ask, make_event, reconcile, stored, sums
 from tests.waiting import until
+from usagedeck.catalog import Subject
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
+from usagedeck.store import schema
 
 CONNECTIONS = 4
 
@@ -181,6 +184,55 @@ def test_during_an_import_into_a_stopped_server(folder: Path, tmp_path: Path, to
         expected[1] += sum(Decimal(line.rpartition(",")[2]) for line in lines)
         total = ask(client, "usage", metric="requests,credits,characters", interval="total")["rows"][0][2:]
         assert [*map(Decimal, total)] == expected
+    assert put_aside(folder) == 0
+
+
+# --- while an older store is brought up to date ---------------------------------------------------------------------
+
+
+def made_older(folder: Path) -> None:
+    """As a release left it that knew fewer columns, packed them in other ways and had other rollups."""
+    client = clickhouse_connect.get_client(interface="chdb", path=str(folder / "store"))
+    try:
+        for subject in Subject:
+            columns = schema.columns(subject)
+            gone = [name for name in ("trace_id", "charge_count", "resource_id", "error_message") if name in columns]
+            client.command(f"ALTER TABLE {subject} {', '.join(f'DROP COLUMN IF EXISTS {name}' for name in gone)}")
+            packed = ", ".join(f"MODIFY COLUMN {name} CODEC(LZ4)" for name in columns if name not in gone)
+            client.command(f"ALTER TABLE {subject} {packed}")
+        client.command("DELETE FROM about WHERE key LIKE 'rollup%'")
+    finally:
+        client.close()
+
+
+def test_while_an_older_store_is_brought_up_to_date(folder: Path, torture: bool) -> None:
+    dice = random.Random(7)
+    key = with_workspace(folder)
+    ledger = Ledger(random.Random(8))
+    with server(folder, constants=RESTLESS) as (found, url), keyed(url, key) as client:
+        for _ in range(5):
+            ledger.deliver(client, ledger.next())
+        assert found.stop() == 0
+    for _ in range(50 if torture else 5):
+        made_older(folder)
+        for _ in range(dice.randrange(1, 3)):
+            words = ("serve", "--json", "--port", "0", "--data-dir", str(folder))
+            with process(*words, errors=folder.with_name("errors"), settings={"min_free_bytes": 0}, constants=RESTLESS) as found:
+                pause(dice, 1.0)
+                found.kill()
+                assert found.said() == ""
+    with server(folder, constants=RESTLESS) as (found, url), keyed(url, key) as client:
+        assert set(reconcile(client, ledger)) == ledger.acknowledged == set(ledger.sent)
+        until(lambda: ask(client, "usage", metric="attempts", explain="true")["route"] == ALL_SEALED)
+        verified(folder, "--all")
+        assert (found.stop(), found.said()) == (0, "")
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        text = (
+            "SELECT name, type, compression_codec FROM system.columns WHERE database = currentDatabase() AND table = {t:String}"
+        )
+        for subject in Subject:
+            there = deck.store.run(Statement(text, {"t": subject.value}, ()))
+            assert schema.changes(subject, [(str(n), str(t), str(c)) for n, t, c in there]) == []
     assert put_aside(folder) == 0
 
 

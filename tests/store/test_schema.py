@@ -143,6 +143,48 @@ def test_a_store_without_a_revision_is_a_first_one(settings: Settings) -> None:
         assert store.run(Statement("SELECT value FROM about FINAL WHERE key = 'revision'", {}, ())) == [(str(schema.REVISION),)]
 
 
+def packed(store: Store, subject: Subject) -> list[tuple[str, str, str]]:
+    text = "SELECT name, type, compression_codec FROM system.columns WHERE table = {t:String}"
+    return [(str(n), str(t), str(c)) for n, t, c in store.run(Statement(text, {"t": subject.value}, ()))]
+
+
+@pytest.mark.parametrize("subject", list(Subject))
+def test_the_engine_spells_codecs_as_they_are_declared(settings: Settings, subject: Subject) -> None:
+    """Else every start would change the tables again."""
+    with opened(settings) as store:
+        assert {name: codec for name, _, codec in packed(store, subject)} == {
+            name: schema.codec(kind) for name, kind in schema.columns(subject).items()
+        }
+
+
+def test_an_older_store_is_packed_anew_wherever_a_crash_cut_that_short(settings: Settings) -> None:
+    _older(settings)
+    done = 0
+    while True:
+        with bare(settings) as client:
+            for subject in Subject:
+                for name in ("surface", "error_message", "attributes"):
+                    client.command(f"ALTER TABLE {subject} DROP COLUMN IF EXISTS {name}")
+                plain = ", ".join(f"MODIFY COLUMN {name} CODEC(LZ4)" for name in ("id", "time", "version", "status"))
+                client.command(f"ALTER TABLE {subject} {plain}")
+            found = client.query("SELECT name, type, compression_codec FROM system.columns WHERE table = 'requests'").result_rows
+            steps = schema.changes(Subject.REQUESTS, [(str(n), str(t), str(c)) for n, t, c in found])
+            for step in steps[:done]:
+                client.command(step)
+        with opened(settings) as store:
+            for subject in Subject:
+                assert described(store, subject) == schema.columns(subject)
+                assert schema.changes(subject, packed(store, subject)) == []
+            line = f'{{"workspace_id": "ws", "time": {NOON}, "id": "new{done}", "version": 1, "surface": "web"}}'
+            store.insert(Subject.REQUESTS, line.encode())
+            text = "SELECT id, toString(credits), surface FROM requests WHERE id IN ('old', {new:String}) ORDER BY id DESC"
+            rows = store.run(Statement(text, {"new": f"new{done}"}, ()))
+            assert rows == [("old", "1.5", ""), (f"new{done}", None, "web")]
+        if done == len(steps):
+            return
+        done += 1
+
+
 def test_a_newer_store_is_left_alone(settings: Settings) -> None:
     _older(settings, "surface", revision=schema.REVISION + 1)
     with pytest.raises(

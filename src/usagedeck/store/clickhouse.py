@@ -371,11 +371,12 @@ class Store:
         for subject in Subject:
             command(schema.create_table(subject))
             rows = self._writer.query(
-                "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {t:String}",
+                "SELECT name, type, compression_codec FROM system.columns "
+                "WHERE database = currentDatabase() AND table = {t:String}",
                 parameters={"t": subject.value},
             ).result_rows
             try:
-                changes = schema.add_missing(subject, [(str(name), str(kind)) for name, kind in rows])
+                changes = schema.changes(subject, [(str(name), str(kind), str(codec)) for name, kind, codec in rows])
             except ValueError as error:
                 raise Conflict(f"The store does not fit this release: {error}.", field="store") from None
             for change in changes:

@@ -15,7 +15,10 @@ from usagedeck.catalog import DECIMALS, Field, Rollup, Subject, Type, fields
 REVISION = 1
 """Raised with every change that the difference of columns does not express."""
 
-_CODECS = {Type.INSTANT: " CODEC(Delta, ZSTD(1))"}
+_NUMBERS = "CODEC(T64, ZSTD(1))"
+_TEXTS = "CODEC(ZSTD(1))"
+_SEVERAL = "CODEC(ZSTD(3))"
+"""Lists and maps: the higher level is also read faster. All as the engine spells them (`docs/decisions/0015`)."""
 
 
 def column_type(field: Field) -> str:
@@ -48,16 +51,16 @@ def columns(subject: Subject) -> dict[str, str]:
     }
 
 
-def _codec(name: str, subject: Subject) -> str:
-    if name == "version":
-        return " CODEC(Delta, ZSTD(1))"
-    kinds = {f.name: f for f in fields(subject)}
-    return _CODECS.get(kinds[name].type, "") if name in kinds else ""
+def codec(kind: str) -> str:
+    """How a column of that type is packed."""
+    if kind.startswith(("Array", "Map")):
+        return _SEVERAL
+    return _NUMBERS if "Int" in kind or "Decimal(18" in kind else _TEXTS
 
 
 def create_table(subject: Subject) -> str:
     """DDL of the subject's table."""
-    listed = [f"{name} {kind}{_codec(name, subject)}" for name, kind in columns(subject).items()]
+    listed = [f"{name} {kind} {codec(kind)}" for name, kind in columns(subject).items()]
     listed.append("INDEX by_id id TYPE bloom_filter(0.01) GRANULARITY 1")
     return (
         f"CREATE TABLE IF NOT EXISTS {subject} ({', '.join(listed)}) "
@@ -72,12 +75,12 @@ def create_rollup(rollup: Rollup) -> str:
     """DDL of a rollup's table: what its columns and measures are over each quarter-hour (`zone` empty) or each day of a zone."""
     kinds = columns(rollup.of)
     listed = [
-        "seal UInt64",
-        "workspace_id LowCardinality(String)",
-        "zone LowCardinality(String)",
+        f"seal UInt64 {_TEXTS}",
+        f"workspace_id LowCardinality(String) {_TEXTS}",
+        f"zone LowCardinality(String) {_TEXTS}",
         "time Int64 CODEC(Delta, ZSTD(1))",
-        *(f"{name} {kinds[name]}" for name in rollup.columns),
-        *(f"{m.name} {m.stored} CODEC(ZSTD(1))" for m in rollup.measures),
+        *(f"{name} {kinds[name]} {_TEXTS}" for name in rollup.columns),
+        *(f"{m.name} {m.stored} {codec(m.stored)}" for m in rollup.measures),
     ]
     sorted_by = ["workspace_id", "zone", "time", *(name for name in rollup.columns if "Nullable" not in kinds[name])]
     return (
@@ -121,13 +124,19 @@ CREATE_SEALS = (
 floors the highest counts (see `seals`)."""
 
 
-def add_missing(subject: Subject, present: Sequence[tuple[str, str]]) -> list[str]:
-    """DDL that brings an older table to today's columns. Raises `ValueError` when a column's type has changed."""
-    have = dict(present)
-    statements = []
+def changes(subject: Subject, present: Sequence[tuple[str, str, str]]) -> list[str]:
+    """DDL that brings an older table, whose columns are (name, type, codec), to today's columns. Each statement may be the last
+    one before a crash. A new codec holds for what is written from then on, merges included.
+
+    Raises `ValueError` when a column's type has changed.
+    """
+    have = {name: (kind, packed) for name, kind, packed in present}
+    statements, packed_anew = [], []
     for name, kind in columns(subject).items():
         if name not in have:
-            statements.append(f"ALTER TABLE {subject} ADD COLUMN IF NOT EXISTS {name} {kind}{_codec(name, subject)}")
-        elif have[name] != kind:
-            raise ValueError(f"column {subject}.{name} is {have[name]} and should be {kind}")
-    return statements
+            statements.append(f"ALTER TABLE {subject} ADD COLUMN IF NOT EXISTS {name} {kind} {codec(kind)}")
+        elif have[name][0] != kind:
+            raise ValueError(f"column {subject}.{name} is {have[name][0]} and should be {kind}")
+        elif have[name][1] != codec(kind):
+            packed_anew.append(f"MODIFY COLUMN {name} {codec(kind)}")
+    return [*statements, *([f"ALTER TABLE {subject} {', '.join(packed_anew)}"] if packed_anew else [])]
