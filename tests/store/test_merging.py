@@ -54,10 +54,13 @@ def test_merging_keeps_every_event_and_leaves_the_current_week_alone(house: Hous
     assert store.unmerged(monday(NOON)) == [("requests", week) for week in ("20261102", "20261109", "20261116")]
     assert store.rows(Subject.REQUESTS) == 60
     command("SYSTEM START MERGES")
+    house.send([{"id": "alone", "time": NOON - 50 * DAY}] * 2)
+    assert [week for _, week in store.unmerged(monday(NOON))] == ["20260928", "20261102", "20261109", "20261116"]
     merger = Merger(store, StillClock())
     merger.look()
     merger.close()
     assert store.unmerged(monday(NOON)) == []
+    assert store.rows(Subject.REQUESTS) == 3 + 19 + 1
     selection = Selection(Subject.REQUESTS, Window(NOON - 30 * DAY, NOON + 1, zone("UTC")))
     answer = report.usage(house.deck, house.who, None, Query(selection, (METRICS["requests"],), Interval.parse("total")))
     assert [row[-1] for row in answer.table.rows] == [20]

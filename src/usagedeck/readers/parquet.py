@@ -24,7 +24,7 @@ from usagedeck.times import from_clock, iso, parse_instant
 MAGIC = b"PAR1"
 
 _ROWS = 8192
-_MANY_ROWS = 65_536
+_MANY_ROWS = 131_072
 _PER_MILLI = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
 """Unit of a timestamp → (factor, divisor) to milliseconds."""
 _EXACT = 2**53

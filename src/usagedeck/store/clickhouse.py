@@ -36,12 +36,14 @@ log = logging.getLogger(__name__)
 _WRITE_SETTINGS = {
     "async_insert": "0",
     "insert_deduplicate": "0",
+    "optimize_on_insert": "0",
     "max_partitions_per_insert_block": "0",
     "input_format_skip_unknown_fields": "0",
     "max_insert_threads": "1",
     "input_format_parallel_parsing": "0",
 }
-"""An insert returns when its rows are on disk, and repeats are told apart by identity, never by block."""
+"""An insert returns when its rows are on disk, and repeats are told apart by identity, never by block: not while a block is
+inserted either, since questions say `FINAL` and looking for them costs half as much again."""
 
 _BACKGROUND_SETTINGS = {
     "max_threads": "1",
@@ -315,11 +317,11 @@ class Store:
         return {_whole(start) * 1000: _whole(rows) for start, rows in found}
 
     def unmerged(self, before: int) -> list[tuple[str, str]]:
-        """(table, partition) of weeks begun before that instant that have several parts."""
+        """(table, partition) of weeks begun before that instant that have several parts, or one that was never merged."""
         text = (
             "SELECT table, partition_id FROM system.parts WHERE active AND database = currentDatabase() "
             "AND has({tables:Array(String)}, table) AND toDate(partition) < toDate(toDateTime({before:Int64}, 'UTC'), 'UTC') "
-            "GROUP BY table, partition_id HAVING count() > 1 ORDER BY partition_id, table"
+            "GROUP BY table, partition_id HAVING count() > 1 OR min(level) = 0 ORDER BY partition_id, table"
         )
         values: dict[str, Bound] = {"tables": [subject.value for subject in Subject], "before": before // 1000}
         return [(str(table), str(partition)) for table, partition in self.run(Statement(text, values, ("table", "partition")))]

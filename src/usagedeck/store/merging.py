@@ -23,7 +23,7 @@ class Merges(Protocol):
     """The part of the store that merging needs."""
 
     def unmerged(self, before: int) -> Iterable[tuple[str, str]]:
-        """(table, partition) of weeks begun before that instant that have several parts."""
+        """(table, partition) of weeks begun before that instant that have several parts, or one that was never merged."""
 
     def merge(self, table: str, partition: str) -> None: ...
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from usagedeck.catalog import Subject
@@ -281,7 +282,7 @@ class Writer:
             return  # all of it has expired
         first = self._places(1 + max((*block.places[-1:], *block.line_places[-1:])))
         if block.places:
-            versions = pa.array([version(first + place) for place in block.places], pa.uint64())
+            versions = pa.array(np.uint64(version(first)) - np.asarray(block.places, np.uint64))
             self._store.insert_columns(block.subject, block.table.append_column("version", versions))
         if block.lines:
             stamped = [with_version(line, first + place) for line, place in zip(block.lines, block.line_places, strict=True)]
