@@ -55,6 +55,13 @@ def test_every_measure_is_used_by_a_metric() -> None:
     assert {m for metric_ in METRICS.values() for m in metric_.formula.measures} == set(MEASURES)
 
 
+def test_kept_values_have_the_type_of_their_column() -> None:
+    """States of an answer's parts are joined, so the types of what they are made of must be equal."""
+    for kept in catalog.VALUES.values():
+        (column,) = re.findall(r"assumeNotNull\((\w+)\)", kept.argument)
+        assert schema.columns(kept.of)[column] == f"Nullable({kept.stored.removeprefix('Array(')}"
+
+
 def test_sql_fragments_name_columns_and_hold_no_braces() -> None:
     for subject in Subject:
         columns = {*schema.columns(subject), "active_from", "active_to"}

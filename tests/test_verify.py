@@ -150,6 +150,19 @@ def test_a_row_of_a_rollup(house: House, kind: str) -> None:
     assert ("rows" in numbers) is (kind != "changed")
 
 
+def test_a_value_that_a_rollup_keeps(house: House) -> None:
+    """No sum tells it; percentiles do."""
+    text = (
+        "ALTER TABLE rollup_calls UPDATE latencies = arrayMap(v -> v + 1, latencies) WHERE zone = '' "
+        "AND time = (SELECT max(time) FROM rollup_calls WHERE zone = '' AND notEmpty(latencies)) SETTINGS mutations_sync = 2"
+    )
+    house.deck.store.record(Statement(text, {}, ()))
+    outcome = run(house.deck, sealed("calls"))
+    assert {d.number for d in outcome.differences} == {"latencies"}
+    assert all(d.held != d.counted and " values, " in d.held for d in outcome.differences)
+    assert not different(run(house.deck, of_requests)), "it shows nowhere else"
+
+
 def test_the_total_of_a_view_shows_it_too(house: House) -> None:
     """Rollups that contradict each other, and the log; whatever was answered before."""
     assert not different(run(house.deck, of_requests))

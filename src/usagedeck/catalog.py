@@ -341,6 +341,8 @@ class Measure:
     of: Subject = Subject.REQUESTS
     activity: bool = False
     """Looks at every bucket a request was active in, instead of the one it began in."""
+    values: str = ""
+    """Which of `VALUES` it can be told from, whole or in parts."""
 
     @property
     def additive(self) -> bool:
@@ -357,6 +359,8 @@ class Measure:
     @property
     def stored(self) -> str:
         """The type of its value in the store: what the aggregate function makes of the columns it takes."""
+        if self.function == "groupArray":
+            return "Array(UInt32)"
         if self.activity and self.function == "sum":
             return "Int64"
         taken = [found for name in columns_in(self.argument) if (found := _COLUMNS[name])]
@@ -369,12 +373,36 @@ class Measure:
 
     def sql(self, *conditions: str) -> str:
         """The aggregate's SQL under further conditions."""
+        if self.function == "groupArray":  # in order they are packed best, and two that are equal look equal
+            return f"arraySort(groupArrayIf({self.argument}, {self.when}))"
         wheres = [c for c in (self.when, *conditions) if c]
         if not wheres:
             return f"{self.function}({self.argument})"
         name, bracket, parameters = self.function.partition("(")
         arguments = ", ".join(a for a in (self.argument, " AND ".join(f"({w})" for w in wheres)) if a)
         return f"{name}If{bracket}{parameters}({arguments})"
+
+    # An answer that is put together from parts is made of sums of sums, of maxima of maxima, or of states that hold the values.
+
+    def of_events(self, *, joined: bool) -> str:
+        """Its SQL over events: the measure itself, or what `of_parts` makes it of when it is to be `joined`."""
+        if not (joined and self.values):
+            return self.sql()
+        return f"{self._over_arrays('State')}(if({self.when}, [{self.argument}], []))"
+
+    def of_rollup(self, *, joined: bool) -> str:
+        """The same over the rows of a rollup."""
+        if not self.values:
+            return f"{self.merge}({self.name})"
+        return f"{self._over_arrays('State' if joined else '')}({self.values})"
+
+    def of_parts(self, column: str) -> str:
+        """What parts say in a column, as one."""
+        return f"{self._over_arrays('Merge')}({column})" if self.values else f"{self.merge}({column})"
+
+    def _over_arrays(self, end: str) -> str:
+        name, bracket, parameters = self.function.partition("(")
+        return f"{name}Array{end}{bracket}{parameters}"
 
 
 _OK_REQUEST = "status = 101 OR (status >= 200 AND status < 400)"
@@ -386,7 +414,7 @@ def _total(name: str, help: str, column: str | None = None) -> Measure:  # noqa:
     return Measure(name=name, help=help, function="sum", argument=f"ifNull({column or name}, 0)")
 
 
-def _quantile(name: str, level: str, column: str, of: Subject = Subject.REQUESTS) -> Measure:
+def _quantile(name: str, level: str, column: str, of: Subject = Subject.REQUESTS, values: str = "") -> Measure:
     return Measure(
         name=name,
         help=f"The {level} quantile of {column}, linear between order statistics, over rows that have it.",
@@ -394,7 +422,23 @@ def _quantile(name: str, level: str, column: str, of: Subject = Subject.REQUESTS
         argument=f"assumeNotNull({column})",
         when=f"isNotNull({column})",
         of=of,
+        values=values,
     )
+
+
+VALUES: Mapping[str, Measure] = {
+    m.name: m
+    for m in (
+        Measure(
+            name="latencies",
+            help="Every duration.",
+            function="groupArray",
+            argument="assumeNotNull(duration_ms)",
+            when="isNotNull(duration_ms)",
+        ),
+    )
+}
+"""What rollups may keep beside measures: single values, in order, from which percentiles are told exactly."""
 
 
 MEASURES: Mapping[str, Measure] = {
@@ -415,9 +459,9 @@ MEASURES: Mapping[str, Measure] = {
         Measure(name="latency_count", help="Requests with a duration.", function="count", when="isNotNull(duration_ms)"),
         _total("ttfb_total", "Sum of times to first byte.", "ttfb_ms"),
         Measure(name="ttfb_count", help="Requests with a time to first byte.", function="count", when="isNotNull(ttfb_ms)"),
-        _quantile("latency_p50", "0.5", "duration_ms"),
-        _quantile("latency_p95", "0.95", "duration_ms"),
-        _quantile("latency_p99", "0.99", "duration_ms"),
+        _quantile("latency_p50", "0.5", "duration_ms", values="latencies"),
+        _quantile("latency_p95", "0.95", "duration_ms", values="latencies"),
+        _quantile("latency_p99", "0.99", "duration_ms", values="latencies"),
         _quantile("ttfb_p95", "0.95", "ttfb_ms"),
         Measure(
             name="peak",
@@ -1026,6 +1070,8 @@ class Rollup:
     of: Subject = Subject.REQUESTS
     activity: bool = False
     """Holds what was active in every minute, instead of sums by the time of the beginning."""
+    values: tuple[str, ...] = ()
+    """Names of the `VALUES` that it keeps."""
 
     @property
     def table(self) -> str:
@@ -1033,8 +1079,13 @@ class Rollup:
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """All measures of its subject that can be joined over parts of a bucket."""
-        return tuple(m for m in MEASURES.values() if m.of is self.of and m.merge and m.activity == self.activity)
+        """All measures of its subject that can be joined over parts of a bucket, and the values it keeps."""
+        joined = (m for m in MEASURES.values() if m.of is self.of and m.merge and m.activity == self.activity)
+        return (*joined, *(VALUES[name] for name in self.values))
+
+    def tells(self, measure: Measure) -> bool:
+        """Whether its rows are enough for the measure."""
+        return (measure.values or measure.name) in (m.name for m in self.measures)
 
 
 ROLLUPS: Mapping[str, Rollup] = {
@@ -1044,6 +1095,7 @@ ROLLUPS: Mapping[str, Rollup] = {
             name="calls",
             help="What was called and what became of it.",
             columns=("method", "product_type", "model", "status", "request_source", "region", "route"),
+            values=("latencies",),
         ),
         Rollup(name="voices", help="Voices in use.", columns=("product_type", "model", "voice_id")),
         Rollup(
@@ -1146,6 +1198,13 @@ def _check() -> None:
     columns = {s: {f.name for f in fields(s)} | {"workspace_id"} for s in Subject}
     problems += [
         f"rollup {r.name} has columns that {r.of} have not" for r in ROLLUPS.values() if not columns[r.of].issuperset(r.columns)
+    ]
+    kept = [(m, VALUES[m.values]) for m in MEASURES.values() if m.values]
+    problems += [
+        f"{m.name} is not told from {v.name}" for m, v in kept if (m.of, m.argument, m.when) != (v.of, v.argument, v.when)
+    ]
+    problems += [
+        f"rollup {r.name} keeps values of others" for r in ROLLUPS.values() if any(VALUES[v].of is not r.of for v in r.values)
     ]
     problems += [
         f"dimension {d.name} has neither a column nor an expression"

@@ -21,6 +21,7 @@ JOINED = {
     subject: [m.name for m in METRICS.values() if m.of is subject and m.additive and m.name != "minutes"] for subject in Subject
 }
 RATIOS = ("success_rate", "latency_avg", "ttfb_avg")
+LEVELS = ("latency_p50", "latency_p95", "latency_p99")
 SPLITS = {
     r: [d.name for d in DIMENSIONS.values() if d.split and r.of in d.of and d.columns.issubset({"workspace_id", *r.columns})]
     for r in ROLLUPS.values()
@@ -48,6 +49,8 @@ def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
         zone, active = dice.choice(ZONES), ("concurrency", "concurrency_average")
         return Ask(start=start, end=end, zone=zone, size=size, metrics=active, now=NOW), []
     metrics = dice.sample(JOINED[subject], 3) + ([dice.choice(RATIOS)] if subject is Subject.REQUESTS else [])
+    if rollup.values and dice.random() < 0.5:
+        metrics.append(dice.choice(LEVELS))
     if dice.random() < 0.3:
         metrics.reverse()  # the first one ranks the series
     by = tuple(dice.sample(SPLITS[rollup], dice.choice((0, 1, 1, 2))))
@@ -61,6 +64,7 @@ def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
 
 def test_every_route_gives_the_same_answer(worlds: tuple[World, World]) -> None:
     dice, taken = random.Random(11), dict.fromkeys(ROLLUPS, 0)
+    percentiles = 0
     for number in range(160):
         world = worlds[number % 2]
         deck, who = world.house.deck, world.house.who
@@ -74,7 +78,8 @@ def test_every_route_gives_the_same_answer(worlds: tuple[World, World]) -> None:
         assert not re.match(r"rollup \w+ by", events)
         for name in ROLLUPS:
             taken[name] += route.startswith(f"rollup {name} by")
-    assert all(count > 3 for count in taken.values()), f"the routes were hardly taken: {taken}"
+        percentiles += route.startswith("rollup") and any(name in LEVELS for name in ask.metrics)
+    assert all(count > 3 for count in (*taken.values(), percentiles)), f"the routes were hardly taken: {taken}, {percentiles}"
 
 
 def answered(deck: Deck, who: Who, view: View | None, ask: Ask, filters: list[Filter]) -> tuple[object, str]:

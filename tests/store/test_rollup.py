@@ -54,18 +54,29 @@ def query(house: House, metrics: tuple[str, ...], *by: str, days: int = 4, inter
     return Query(Selection(Subject.REQUESTS, window), tuple(METRICS[m] for m in metrics), Interval.parse(interval), dimensions)
 
 
-USUAL = (("credits", "requests", "success_rate"), ("concurrency", "concurrency_average"))
+USUAL = (
+    ("credits", "requests", "success_rate"),
+    ("concurrency", "concurrency_average"),
+    ("latency_p50", "latency_avg", "latency_p99"),
+)
 
 
 def some(rows: list[Any]) -> list[Any]:
-    """Without buckets in which nothing was active: the page shows zero there, whether the store has a row or not."""
-    return [row for row in rows if any(row[1:])]
+    """Without buckets in which nothing was active: the page shows zero there, whether the store has a row or not. The percentile
+    of nothing is NaN, which is not even equal to itself."""
+    told = (tuple("nothing" if cell != cell else cell for cell in row) for row in rows)
+    return [row for row in told if any(row[1:])]
 
 
 def settle(house: House, *, routed: bool = True) -> list[list[Any]]:
     """The answers to some questions, asked of the events and along their routes: they are the same."""
     found = []
-    for metrics, by in ((USUAL[0], ("voice_id",)), (USUAL[0], ("api_key_id",)), (USUAL[1], ())):
+    for metrics, by in (
+        (USUAL[0], ("voice_id",)),
+        (USUAL[0], ("api_key_id",)),
+        (USUAL[1], ()),
+        (USUAL[2], ("status",)),
+    ):
         asked = query(house, metrics, *by)
         scope = Scope(house.workspace_id)
         plan = sql.plan(asked, scope, house.deck.seals.ledger)

@@ -1,6 +1,6 @@
 """What proves a rollup: what it says of some cells beside what the events say of them."""
 
-from usagedeck.catalog import ROLLUPS
+from usagedeck.catalog import ROLLUPS, VALUES
 from usagedeck.query import Selection
 from usagedeck.seals import Slice
 from usagedeck.sql.conditions import sealed
@@ -31,15 +31,26 @@ def compare(scope: Scope, held: Slice, most: int) -> Statement:
     )
     pairs = [("copies", "there"), *((f"held_{n}", f"counted_{n}") for n in names)]
     sums = ["countIf(kept = 1) AS copies", "countIf(kept = 0) AS there"]
-    sums += [f"sumIf(m_{n}, kept = {side}) AS {word}_{n}" for n in names for side, word in ((1, "held"), (0, "counted"))]
+    sums += [
+        f"{'anyIf' if m.name in VALUES else 'sumIf'}(m_{m.name}, kept = {side}) AS {word}_{m.name}"
+        for m in rollup.measures
+        for side, word in ((1, "held"), (0, "counted"))
+    ]
     different = " OR ".join(["copies != 1", *(f"{one} != {other}" for one, other in pairs)])
-    listed = ", ".join(f"ifNull(toString({name}), '')" for name in (*keys, *(n for pair in pairs for n in pair)))
+    listed = ", ".join(_as_text(name) for name in (*keys, *(n for pair in pairs for n in pair)))
     text = (
         f"SELECT count(), countIf(differs), groupUniqArrayIf(cell, differs), groupArrayIf({int(most)})([{listed}], differs) "
         f"FROM (SELECT *, {different} AS differs FROM (SELECT {', '.join([*keys, *sums])} FROM ({both}) "
         f"GROUP BY {', '.join(keys)}))"
     )
     return Statement(text, bind.values, ("rows", "differ", "cells", "listed"))
+
+
+def _as_text(name: str) -> str:
+    """A cell in a list of differences. Of many values their number and a fingerprint is enough to see that they differ."""
+    if name.partition("_")[2] in VALUES:
+        return f"concat(toString(length({name})), ' values, ', hex(sipHash64({name})))"
+    return f"ifNull(toString({name}), '')"
 
 
 def per_day(subject: str) -> Statement:

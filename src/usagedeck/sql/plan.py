@@ -90,7 +90,7 @@ def _plan(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Ledge
 def _choose(query: Query, measures: Sequence[Measure], scope: Scope) -> tuple[Rollup | None, str]:
     """The first rollup that holds everything; without one, what stands in the way."""
     selection = query.selection
-    if lonely := [m.name for m in measures if not m.merge]:
+    if lonely := [m.name for m in measures if not m.merge and not m.values]:
         return None, f"{', '.join(lonely)} cannot be joined from parts"
     if selection.search:
         return None, "a search looks at every event"
@@ -99,7 +99,7 @@ def _choose(query: Query, measures: Sequence[Measure], scope: Scope) -> tuple[Ro
         holds = rollup.of is selection.subject and needed.issubset({"workspace_id", *rollup.columns})
         if rollup.activity and query.dimensions:
             continue  # it knows only that nobody was active, not who was there
-        if holds and all(m.activity is rollup.activity for m in measures):
+        if holds and all(rollup.tells(m) for m in measures):
             return rollup, ""
     return None, f"no rollup holds {', '.join(sorted(needed - {'workspace_id'})) or 'these measures together'}"
 

@@ -146,6 +146,11 @@ def _amount(metric: Metric, measures: Sequence[Measure]) -> str:
 # --- the parts of an answer ----------------------------------------------------------------------------------------
 
 
+def _several(route: Plan) -> bool:
+    """Whether an answer is joined from parts."""
+    return route.rollup is not None and bool(route.events)
+
+
 def _parts(
     query: Query,
     scope: Scope,
@@ -176,7 +181,7 @@ def _sealed_part(
         return []
     split = split_by(query.dimensions, top, bind)
     columns = [*(_bucket(query, bind) if keys else []), *split.inner]
-    sums = [f"{m.merge}({m.name}) AS m_{m.name}" for m in measures]
+    sums = [f"{m.of_rollup(joined=_several(route))} AS m_{m.name}" for m in measures]
     rows = f"{route.rollup.table} WHERE {sealed(query.selection, scope, route.slices, bind)}"
     return [_part(rows, columns, split.keys, sums, keys)]
 
@@ -194,7 +199,7 @@ def _events_part(
     split = split_by(query.dimensions, top, bind)
     chosen = where(query.selection, scope, bind, stretches=route.events)
     columns = [*(_bucket(query, bind) if keys else []), *split.inner]
-    sums = [f"{m.sql()} AS m_{m.name}" for m in measures]
+    sums = [f"{m.of_events(joined=_several(route))} AS m_{m.name}" for m in measures]
     return _part(f"{query.selection.subject} FINAL WHERE {chosen}", columns, split.keys, sums, keys)
 
 
@@ -208,7 +213,7 @@ def _together(parts: Sequence[str], keys: Sequence[str], measures: Sequence[Meas
     """The parts of an answer as one: the same keys, the measures joined."""
     if len(parts) == 1:
         return parts[0]
-    sums = [f"{m.merge}(m_{m.name}) AS n_{m.name}" for m in measures]
+    sums = [f"{m.of_parts(f'm_{m.name}')} AS n_{m.name}" for m in measures]
     inside = f"SELECT {', '.join([*keys, *sums])} FROM ({' UNION ALL '.join(parts)}) GROUP BY {', '.join(keys)}"
     names = [f"n_{m.name} AS m_{m.name}" for m in measures]
     return f"SELECT {', '.join([*keys, *names])} FROM ({inside})"

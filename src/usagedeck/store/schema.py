@@ -18,7 +18,7 @@ REVISION = 1
 _NUMBERS = "CODEC(T64, ZSTD(1))"
 _TEXTS = "CODEC(ZSTD(1))"
 _SEVERAL = "CODEC(ZSTD(3))"
-"""Lists and maps: the higher level is also read faster. All as the engine spells them (`docs/decisions/0015`)."""
+"""Lists and maps of texts: the higher level is also read faster. All as the engine spells them (`docs/decisions/0015`)."""
 
 
 def column_type(field: Field) -> str:
@@ -53,9 +53,9 @@ def columns(subject: Subject) -> dict[str, str]:
 
 def codec(kind: str) -> str:
     """How a column of that type is packed."""
-    if kind.startswith(("Array", "Map")):
-        return _SEVERAL
-    return _NUMBERS if "Int" in kind or "Decimal(18" in kind else _TEXTS
+    if "Int" in kind or "Decimal(18" in kind:
+        return _NUMBERS
+    return _SEVERAL if kind.startswith(("Array", "Map")) else _TEXTS
 
 
 def create_table(subject: Subject) -> str:
