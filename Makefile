@@ -20,6 +20,7 @@ demo: .venv/run.stamp ## Load lifelike data and serve the page
 
 test: .venv/test.stamp ## Run all tests, Chromium's included
 	@tools/need-chromium
+	@tools/need-postgresql
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 torture: .venv/test.stamp ## Keep the promises under kill -9, full disks and overload, at length
@@ -34,7 +35,7 @@ check: .venv/check.stamp ## Lint, types, layers, generated docs
 
 SIZE ?= 10
 bench: .venv/bench.stamp ## Measure on SIZE million requests (1, 10, 100; or year): the table of targets, beside other databases
-	@tools/need-postgres
+	@tools/need-postgresql || echo "PostgreSQL is left out."
 	$(BIN)/python -m tests.bench --size $(SIZE)
 
 docs: .venv/check.stamp ## Write the reference pages from the code

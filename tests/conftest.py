@@ -16,7 +16,7 @@ from usagedeck.deck import Deck, open_deck
 from usagedeck.directory import keys
 from usagedeck.settings import Settings
 
-FURNISHED = ("browser", "oracle")
+FURNISHED = ("browser", "directory", "oracle")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -190,7 +190,7 @@ def test_people_in_several_workspaces_choose_and_others_are_not_told(deck: Deck,
 
 def test_wrong_person_and_wrong_password_get_one_answer(deck: Deck, house: House) -> None:
     add_user(house)
-    house.deck.directory.add_user("silent", email="silent@acme.test", name="", password=None)
+    house.deck.directory.people.add("silent", email="silent@acme.test", name="", password=None)
     said: set[tuple[str, str]] = set()
     for email, password in (
         ("ana@acme.test", "wrong"),

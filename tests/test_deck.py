@@ -188,9 +188,9 @@ def send(deck, who, sender):
         number += 1
 
 with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
-    if deck.directory.workspace("ws") is None:
-        deck.directory.add_workspace("ws", "Acme", currency="usd", time_zone="UTC")
-    who = Who(deck.directory.workspace("ws"), None, frozenset(Permission))
+    if deck.directory.workspaces.get("ws") is None:
+        deck.directory.workspaces.add("ws", "Acme", currency="usd", time_zone="UTC")
+    who = Who(deck.directory.workspaces.get("ws"), None, frozenset(Permission))
     threads = [threading.Thread(target=send, args=(deck, who, sender)) for sender in range(senders)]
     for thread in threads:
         thread.start()
@@ -220,7 +220,7 @@ def test_kill_9_loses_nothing_acknowledged_and_doubles_nothing(settings: Setting
     for _ in range(3):
         acknowledged |= set(_send_and_be_killed(settings.data_dir, begin, dice.randrange(5, 25)))
         with open_deck(settings) as deck:
-            workspace = deck.directory.workspace("ws")
+            workspace = deck.directory.workspaces.get("ws")
             assert workspace is not None
             who = Who(workspace, None, frozenset(Permission))
             found = Counter(id_ for id_, _ in payloads(deck, who))

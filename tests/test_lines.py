@@ -40,7 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def _fill(house: House) -> House:
     names = {f"v{n}": text for n, text in enumerate(NASTY) if text.strip()} | dict.fromkeys(NASTY[1:], "a name")
-    house.deck.directory.set_labels(house.workspace_id, Label.VOICE, names)
+    house.deck.directory.labels.put(house.workspace_id, Label.VOICE, names)
     chance = random.Random(7)
     for subject in Subject:
         rows = [_row(house, subject, n, chance) for n in range(3 * len(NASTY))]

@@ -78,7 +78,7 @@ def sealed(*rollups: str) -> Chosen:
 
 
 def tasks_of(deck: Deck, chosen: Chosen) -> list[verify.Task]:
-    return [task for task in verify.plan(deck, deck.directory.workspaces(), everything=True) if chosen(task)]
+    return [task for task in verify.plan(deck, deck.directory.workspaces.all(), everything=True) if chosen(task)]
 
 
 def run(deck: Deck, chosen: Chosen = lambda _: True, *, unseal: bool = False) -> verify.Outcome:
@@ -107,7 +107,7 @@ def test_nothing_differs(deck: Deck) -> None:
 
 
 def test_a_sample_is_made_of_days_of_everything(house: House) -> None:
-    workspaces = house.deck.directory.workspaces()
+    workspaces = house.deck.directory.workspaces.all()
     tasks = verify.plan(house.deck, workspaces, everything=False, dice=random.Random(1))
     assert all(task.end - task.start == DAY for task in tasks)
     assert len(set(tasks)) == len(tasks)
@@ -316,5 +316,5 @@ def test_tasks_of_nothing_that_is_there(deck: Deck) -> None:
         verify.perform(deck, verify.Sealed("nothing", "", "ws", 0, QUARTER))
     with pytest.raises(InvalidInput, match="workspace"):
         verify.perform(deck, verify.Views(Subject.REQUESTS, "ws", 0, DAY))
-    assert verify.plan(deck, deck.directory.workspaces(), everything=False) == []
+    assert verify.plan(deck, deck.directory.workspaces.all(), everything=False) == []
     assert run(deck) == verify.Outcome()

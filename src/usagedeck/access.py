@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
-from usagedeck.directory.repo import Workspace
+from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import NotAllowed, NotFound, NotSignedIn
 from usagedeck.sql import Scope
 
@@ -54,9 +54,9 @@ def who_by_key(deck: Deck, secret: str | None) -> Who:
     """The asker behind an API key. Raises `NotSignedIn` for none, an unknown or a revoked one, without telling which."""
     if not secret:
         raise NotSignedIn("No API key came; send it as xi-api-key or Authorization: Bearer.", code="needs_authorization")
-    key = deck.directory.key_by_verifier(keys.verifier(secret))
-    workspace = deck.directory.workspace(key.workspace_id) if key else None
-    if key is None or workspace is None:
+    key = deck.directory.api_keys.by_verifier(keys.verifier(secret))
+    workspace = deck.directory.workspaces.get(key.workspace_id) if key else None
+    if key is None or workspace is None or not key.works(deck.clock()):
         raise NotSignedIn("Invalid API key", code="invalid_api_key")
     granted = frozenset(Permission(p) for p in key.permissions if p in list(Permission))
     return Who(workspace, key.user_id, granted, None, key.id)
@@ -64,10 +64,10 @@ def who_by_key(deck: Deck, secret: str | None) -> Who:
 
 def who_by_session(deck: Deck, token: str | None, workspace_id: str | None = None) -> Who:
     """The asker behind a session cookie, in the named workspace or in their first one."""
-    session = deck.directory.session(keys.verifier(token), now=deck.clock()) if token else None
+    session = deck.directory.sessions.get(keys.verifier(token), now=deck.clock()) if token else None
     if session is None:
         raise NotSignedIn("Sign in to see this page.", code="not_signed_in")
-    for workspace, member in deck.directory.memberships(session.user_id):
+    for workspace, member in deck.directory.people.memberships(session.user_id):
         if workspace_id in (None, workspace.id):
             role = Role(member.role)
             full = member.full_read or role in (Role.OWNER, Role.ADMIN)
@@ -111,16 +111,16 @@ def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: 
     pair = f"{person} at {address}"  # the narrow limit is on the two together: nobody can lock a person out from elsewhere
     limits = {pair: most, f"from {address}": 5 * most, f"as {person}": 10 * most}
     deck.throttle.enter(limits)
-    user = deck.directory.user_by_email(email)
+    user = deck.directory.people.by_email(email)
     if not keys.password_matches(user.password if user else None, password) or user is None:
         raise NotSignedIn("E-mail or password is wrong.", code="wrong_credentials")
     deck.throttle.forgive(limits, wholly=pair)
     token = keys.mint_token()
     expires = deck.clock() + deck.settings.session_hours * 3_600_000
-    deck.directory.add_session(keys.verifier(token), user.id, expires_at=expires, user_agent=user_agent[:200])
+    deck.directory.sessions.add(keys.verifier(token), user.id, expires_at=expires, user_agent=user_agent[:200])
     return token
 
 
 def sign_out(deck: Deck, token: str) -> None:
     """End the session; nothing happens when it has ended already."""
-    deck.directory.end_session(keys.verifier(token))
+    deck.directory.sessions.end(keys.verifier(token))

@@ -11,7 +11,8 @@ from usagedeck.access import Permission, Role, operator_scope
 from usagedeck.catalog import Label, Subject, dimension, metric
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
-from usagedeck.directory.repo import ApiKey, Workspace
+from usagedeck.directory.api_keys import ApiKey
+from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import InvalidInput, NotFound
 from usagedeck.query import Query, Selection, parse_filter
 from usagedeck.ranges import parse_range
@@ -169,13 +170,13 @@ def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
         case CreateKey():
             return _create_key(deck, command)
         case ListKeys():
-            return {"keys": [_key(k) for k in deck.directory.keys(_workspace(deck, command.workspace).id)]}
+            return {"keys": [_key(k) for k in deck.directory.api_keys.all(_workspace(deck, command.workspace).id)]}
         case RevokeKey():
-            if not deck.directory.revoke_key(_workspace(deck, command.workspace).id, command.id):
+            if not deck.directory.api_keys.revoke(_workspace(deck, command.workspace).id, command.id):
                 raise NotFound(f'There is no active key "{command.id}" in this workspace.', field="id", code="api_key_not_found")
             return {"id": command.id, "revoked": True}
         case SetLabels():
-            deck.directory.set_labels(_workspace(deck, command.workspace).id, command.kind, command.names)
+            deck.directory.labels.put(_workspace(deck, command.workspace).id, command.kind, command.names)
             return {"kind": command.kind, "names": len(command.names)}
         case BeginBackup():
             begun: dict[str, Any] = msgspec.to_builtins(backup.begin(deck))
@@ -193,7 +194,7 @@ def _inspect(deck: Deck, command: Examine | PlanVerification | Verify | Explain)
         case Examine():
             return doctor.examine(deck)
         case PlanVerification():
-            whose = [_workspace(deck, command.workspace)] if command.workspace else deck.directory.workspaces()
+            whose = [_workspace(deck, command.workspace)] if command.workspace else deck.directory.workspaces.all()
             return {"tasks": msgspec.to_builtins(verify.plan(deck, whose, everything=command.everything))}
         case Verify():
             outcome: dict[str, Any] = msgspec.to_builtins(verify.perform(deck, command.task, unseal=command.unseal))
@@ -223,9 +224,9 @@ def _explain(deck: Deck, command: Explain) -> dict[str, Any]:
 
 
 def _workspace(deck: Deck, id_: str) -> Workspace:
-    found = deck.directory.workspace(id_)
+    found = deck.directory.workspaces.get(id_)
     if found is None:
-        known = ", ".join(w.id for w in deck.directory.workspaces()) or "none yet"
+        known = ", ".join(w.id for w in deck.directory.workspaces.all()) or "none yet"
         raise NotFound(f'There is no workspace "{id_}". There are: {known}.', field="workspace", code="workspace_not_found")
     return found
 
@@ -235,7 +236,7 @@ def _of_workspaces(deck: Deck, command: CreateWorkspace | ListWorkspaces | SetRe
         case CreateWorkspace():
             return _create_workspace(deck, command)
         case ListWorkspaces():
-            return {"workspaces": [{"workspace_id": w.id, "name": w.name} for w in deck.directory.workspaces()]}
+            return {"workspaces": [{"workspace_id": w.id, "name": w.name} for w in deck.directory.workspaces.all()]}
         case SetRetention():
             return _set_retention(deck, command)
 
@@ -244,7 +245,7 @@ def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
     if command.currency.lower() not in CURRENCIES:
         raise InvalidInput(f'currency "{command.currency}" is unknown; use one of {", ".join(CURRENCIES)}.', field="currency")
     zone(command.time_zone)
-    made = deck.directory.add_workspace(
+    made = deck.directory.workspaces.add(
         command.id or keys.mint_id("ws"),
         command.name,
         currency=command.currency.lower(),
@@ -259,7 +260,7 @@ def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
 
 def _set_retention(deck: Deck, command: SetRetention) -> dict[str, Any]:
     workspace = _workspace(deck, command.workspace)
-    deck.directory.set_retention(workspace.id, command.days)
+    deck.directory.workspaces.change(workspace.id, {"retention_days": command.days})
     kept = deck.seals.ledger.floor_of(workspace.id)
     coming = kept if command.days is None else max(kept, floor_at(deck.clock(), command.days))
     return {
@@ -272,16 +273,16 @@ def _set_retention(deck: Deck, command: SetRetention) -> dict[str, Any]:
 
 def _add_user(deck: Deck, command: AddUser) -> dict[str, Any]:
     workspace = _workspace(deck, command.workspace)
-    known = deck.directory.user_by_email(command.email)
+    known = deck.directory.people.by_email(command.email)
     if known is not None:
-        deck.directory.add_member(workspace.id, known.id, role=command.role, full_read=command.full_read)
+        deck.directory.people.join(workspace.id, known.id, role=command.role, full_read=command.full_read)
         return {"user_id": known.id, "email": known.email, "workspace_id": workspace.id, "role": command.role}
     password = command.password or keys.mint_token()[:20]
     if len(password) < MIN_PASSWORD:
         raise InvalidInput(f"The password has {len(password)} characters; use at least {MIN_PASSWORD}.", field="password")
     id_ = command.id or keys.mint_id("user")
-    deck.directory.add_user(id_, email=command.email, name=command.name, password=keys.hash_password(password))
-    deck.directory.add_member(workspace.id, id_, role=command.role, full_read=command.full_read)
+    deck.directory.people.add(id_, email=command.email, name=command.name, password=keys.hash_password(password))
+    deck.directory.people.join(workspace.id, id_, role=command.role, full_read=command.full_read)
     made = {"user_id": id_, "email": command.email.lower(), "workspace_id": workspace.id, "role": command.role}
     return made if command.password else {**made, "password": password}
 
@@ -291,7 +292,7 @@ def _create_key(deck: Deck, command: CreateKey) -> dict[str, Any]:
     if not command.permissions:
         raise InvalidInput("A key without permissions can do nothing; name at least one.", field="permissions")
     secret = keys.mint_key()
-    made = deck.directory.add_key(
+    made = deck.directory.api_keys.add(
         workspace.id,
         command.id or keys.mint_id("key"),
         label=command.label,

@@ -6,13 +6,14 @@ event needs of the directory was there before the event, and nothing is ever tak
 event could be restored whose workspace is not there yet. What the frozen pieces hold is copied at leisure, by the command
 line, while the server goes on; then the backup is ended.
 
+A directory in PostgreSQL is not in it: its own tools back it up, for the same reason after this backup and never before.
+
 A restore fills an empty data folder and nothing else. A note in the folder keeps everybody out until it is complete.
 """
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -43,14 +44,15 @@ class Begun(msgspec.Struct, frozen=True):
 def begin(deck: Deck) -> Begun:
     """Hold on to everything as it is now. An earlier backup that was begun and not ended is given up."""
     taken_at = iso(deck.clock())
-    copy = freezing.place(deck.settings.store_folder) / DIRECTORY
+    copy = freezing.place(deck.settings.store_folder) / DIRECTORY if deck.settings.directory_file else None
 
     def freeze() -> list[freezing.Table]:
         frozen = freezing.freeze(deck.store, deck.settings.store_folder)
-        deck.directory.copy_to(copy)
+        if copy:
+            deck.directory.copy_to(copy)
         return frozen
 
-    files = {DIRECTORY: str(copy)}
+    files = {DIRECTORY: str(copy)} if copy else {}
     tables: dict[str, TableIn] = {}
     for table in deck.writer.between(freeze).result():
         pieces = list(freezing.pieces(table))
@@ -81,6 +83,7 @@ def restore(settings: Settings, source: Path, counted: Callable[[int], Moved]) -
     """
     with opened(source) as backup:
         _check_release(backup.manifest)
+        _check_directory(settings, backup.manifest)
         places = _places(settings)
         _check_empty(places)
         there = [place.exists() for place in places]
@@ -98,7 +101,23 @@ def restore(settings: Settings, source: Path, counted: Callable[[int], Moved]) -
 
 def _places(settings: Settings) -> list[Path]:
     """What a restore fills: the data folder, and store and directory where they lie elsewhere."""
-    return [settings.data_dir, settings.store_folder, Path(urlsplit(settings.directory_url).path.removeprefix("/"))]
+    return [settings.data_dir, settings.store_folder, *([settings.directory_file] if settings.directory_file else [])]
+
+
+def _check_directory(settings: Settings, manifest: Manifest) -> None:
+    if settings.directory_file and DIRECTORY not in manifest.files:
+        raise Conflict(
+            "The backup is of a deck whose directory is PostgreSQL's, so it has none in it; restore that one with its own tools "
+            "first, and name it with USAGEDECK_DIRECTORY.",
+            field="directory",
+            code="no_directory",
+        )
+    if not settings.directory_file and DIRECTORY in manifest.files:
+        raise Conflict(
+            "The backup has a directory in it and USAGEDECK_DIRECTORY is PostgreSQL's; restore it without that setting.",
+            field="directory",
+            code="another_directory",
+        )
 
 
 def _check_release(manifest: Manifest) -> None:
@@ -143,15 +162,16 @@ def _empty(place: Path, stays: bool) -> None:
 def _fill(settings: Settings, backup: Backup, source: Path, moved: Moved) -> None:
     """Everything is copied and compared with its checksum before any of it is used."""
     contents = backup.manifest.contents
-    directory = _places(settings)[2]
+    directory = settings.directory_file
     brought = settings.store_folder / RESTORING
     for name in backup.manifest.files:
         top, _, rest = name.partition("/")
-        if name != DIRECTORY and (top != TABLES or rest.partition("/")[0] not in contents.tables):
+        if name == DIRECTORY and directory:
+            backup.copy(name, directory, moved)
+            continue
+        if top != TABLES or rest.partition("/")[0] not in contents.tables:
             raise damaged(source, f"{name} belongs to nothing in it")
-        backup.copy(name, directory if name == DIRECTORY else brought / rest, moved)
-    if DIRECTORY not in backup.manifest.files:
-        raise damaged(source, f"{DIRECTORY} is missing")
+        backup.copy(name, brought / rest, moved)
     Directory(settings.directory_url, system_clock).close()  # a directory that this release does not know is refused here
     store = Store(settings)
     try:

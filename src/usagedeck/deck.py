@@ -157,7 +157,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             store,
             seals,
             writer.between,
-            lambda: {w.id: w.time_zone for w in directory.workspaces()},
+            lambda: {w.id: w.time_zone for w in directory.workspaces.all()},
             clock,
             longest_question=settings.export_seconds * 1000,
         )
@@ -168,7 +168,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             seals,
             writer.between,
             sealer.standing_still,
-            lambda: {w.id: w.retention_days for w in directory.workspaces() if w.retention_days is not None},
+            lambda: {w.id: w.retention_days for w in directory.workspaces.all() if w.retention_days is not None},
             clock,
             longest_question=settings.export_seconds * 1000,
         )

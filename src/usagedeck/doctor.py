@@ -40,7 +40,7 @@ def _about(deck: Deck) -> Facts:
         "engine": inspection.version(deck.store),
         "data_dir": str(deck.settings.data_dir.absolute()),
         "store": deck.settings.store_url,
-        "directory": deck.settings.directory_url,
+        "directory": deck.settings.directory_shown,
     }
 
 

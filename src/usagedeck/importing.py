@@ -44,9 +44,9 @@ class Here:
 
 def here(deck: Deck, workspace_id: str) -> Here:
     """Takes batches into this process's own store. Raises `NotFound` for an unknown workspace."""
-    workspace = deck.directory.workspace(workspace_id)
+    workspace = deck.directory.workspaces.get(workspace_id)
     if workspace is None:
-        known = ", ".join(w.id for w in deck.directory.workspaces()) or "none yet"
+        known = ", ".join(w.id for w in deck.directory.workspaces.all()) or "none yet"
         raise NotFound(
             f'There is no workspace "{workspace_id}". There are: {known}.', field="workspace", code="workspace_not_found"
         )

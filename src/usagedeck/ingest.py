@@ -78,7 +78,7 @@ def _stamp(deck: Deck, who: Who) -> Stamp:
     return Stamp(
         workspace.id,
         workspace.currency,
-        deck.directory.owners(workspace.id),
+        deck.directory.api_keys.owners(workspace.id),
         deck.clock(),
         workspace.full_ip,
         earliest=max(EARLIEST, floor),

@@ -257,7 +257,7 @@ def label(by: Dimension, cell: Any, known: Mapping[str, str]) -> str:
 
 
 def _names(deck: Deck, by: Dimension, scope: Scope) -> Mapping[str, str]:
-    return deck.directory.labels(scope.workspace_id, by.label) if by.label else {}
+    return deck.directory.labels.names(scope.workspace_id, by.label) if by.label else {}
 
 
 def _named(deck: Deck, selection: Selection, scope: Scope) -> Selection:

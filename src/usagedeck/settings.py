@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("usagedeck-data"), description="Folder of the embedded store and directory; made with mode 0700.")
     store: str = Field("", description="URL of the event store: `chdb:///path`. Empty: `store` inside the data folder.")
     directory: str = Field(
-        "", description="URL of the directory: `sqlite:///path`. Empty: `directory.sqlite` inside the data folder."
+        "",
+        description="URL of the directory: `sqlite:///path` or `postgresql://user@host/name`. Empty: `directory.sqlite` inside "
+        "the data folder.",
     )
 
     # the server
@@ -102,3 +104,15 @@ class Settings(BaseSettings):
     @property
     def directory_url(self) -> str:
         return self.directory or f"sqlite:///{(self.data_dir / 'directory.sqlite').resolve()}"
+
+    @property
+    def directory_file(self) -> Path | None:
+        """Where the directory lies; None when it is PostgreSQL's."""
+        url = urlsplit(self.directory_url)
+        return Path(url.path.removeprefix("/")) if url.scheme.startswith("sqlite") else None
+
+    @property
+    def directory_shown(self) -> str:
+        """The URL of the directory for people: without user and password, whatever form they have in it."""
+        url = urlsplit(self.directory_url)
+        return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"

@@ -22,7 +22,7 @@ from usagedeck import report, sql
 from usagedeck.access import Permission, Who, operator_scope
 from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, ROWS, Metric, Subject, Sum, log_field
 from usagedeck.deck import Deck
-from usagedeck.directory.repo import Workspace
+from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.seals import QUARTER, UTC, Cut, Piece
@@ -261,7 +261,7 @@ def _unseal(deck: Deck, cut: Cut, workspace: str, cells: Iterable[int]) -> None:
 def _views(deck: Deck, task: Views) -> Outcome:
     changes = deck.answers.shelf.changes
     deck = replace(deck, answers=replace(deck.answers, shelf=Shelf(0)))  # nothing that was answered before, nor kept for others
-    workspace = deck.directory.workspace(task.workspace)
+    workspace = deck.directory.workspaces.get(task.workspace)
     if workspace is None:
         raise InvalidInput(f'There is no workspace "{task.workspace[:40]}".', field="workspace")
     who = Who(workspace, None, frozenset({Permission.READ, Permission.FULL_READ}))

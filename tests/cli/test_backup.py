@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.house import NOON, build_house, served
+from tests.postgres import running
 from usagedeck import access, archive, backup, report
 from usagedeck.catalog import METRICS, ROLLUPS, Subject
 from usagedeck.cli import app
@@ -119,6 +120,30 @@ def test_a_backup_of_an_older_store_is_brought_to_todays_shape(tmp_path: Path) -
         house.__class__(deck, "ws", house.api_key, house.who).send([{"id": "b", "time": NOON, "trace_id": "t"}])
         found = deck.store.run(Statement("SELECT id, trace_id FROM requests FINAL ORDER BY id", {}, ("id", "trace_id")))
     assert [tuple(row) for row in found] == [("a", ""), ("b", "t")]
+
+
+def test_a_directory_in_postgresql_is_left_to_its_own_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store and directory are backed up apart; together they answer as before."""
+    with running() as server:
+        monkeypatch.setenv("USAGEDECK_DIRECTORY", server.create())
+        with open_deck(Settings(data_dir=tmp_path / "data", min_free_bytes=0), lambda: NOON) as deck:
+            house = build_house(deck, id="ws")
+            house.send([{"id": "a", "time": NOON}])
+        done = CliRunner().invoke(app, ["backup", str(tmp_path / "b"), "--data-dir", str(tmp_path / "data")])
+        assert "its own tools" in done.stderr
+        assert not (tmp_path / "b" / "directory.sqlite").exists()
+        assert run("restore", tmp_path / "b", "--data-dir", tmp_path / "copy")["rows"]["requests"] == 1
+        with open_deck(Settings(data_dir=tmp_path / "copy", min_free_bytes=0), lambda: NOON) as deck:
+            who = access.who_by_key(deck, house.api_key)
+            assert who.workspace.id == "ws"
+        monkeypatch.delenv("USAGEDECK_DIRECTORY")
+        assert "name it with USAGEDECK_DIRECTORY" in refusal("restore", tmp_path / "b", "--data-dir", tmp_path / "without")
+        assert not (tmp_path / "without").exists()
+        with open_deck(Settings(data_dir=tmp_path / "embedded", min_free_bytes=0), lambda: NOON):
+            pass
+        run("backup", tmp_path / "b2", "--data-dir", tmp_path / "embedded")
+        monkeypatch.setenv("USAGEDECK_DIRECTORY", server.create())
+        assert "restore it without that setting" in refusal("restore", tmp_path / "b2", "--data-dir", tmp_path / "with")
 
 
 # --- through a running server -------------------------------------------------------------------------------------
@@ -259,7 +284,7 @@ def test_newer_and_strange_ones(written: Path, tmp_path: Path) -> None:
         ("is no name of a file", lambda m: m["files"].update({"/evil": {"bytes": 1, "sha256": ""}})),
         ("is no name of a file", lambda m: m["files"].update({"store/requests/../../evil": {"bytes": 1, "sha256": ""}})),
         ("belongs to nothing in it", lambda m: m["files"].update({"store/evil/x": {"bytes": 1, "sha256": ""}})),
-        ("directory.sqlite is missing", lambda m: m["files"].pop("directory.sqlite")),
+        ("so it has none in it", lambda m: m["files"].pop("directory.sqlite")),
         ("manifest.json cannot be understood", lambda m: m.pop("files")),
         ("rows of requests, but 200 came out", lambda m: m["contents"]["tables"]["requests"].update(rows=301)),
     ]

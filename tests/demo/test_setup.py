@@ -43,13 +43,13 @@ pytestmark = pytest.mark.usefixtures("quick_passwords")
 def test_companies_are_made_once(deck: Deck) -> None:
     demo = Demo(deck)
     demo.furnish(ignore)
-    assert [w.id for w in deck.directory.workspaces()] == [company.id for company in COMPANIES]
-    made = deck.directory.keys(HALCYON.id)
+    assert [w.id for w in deck.directory.workspaces.all()] == [company.id for company in COMPANIES]
+    made = deck.directory.api_keys.all(HALCYON.id)
     notes = demo.notes
     again = Demo(deck)
     again.furnish(ignore)
     assert again.notes == notes
-    assert deck.directory.keys(HALCYON.id) == made
+    assert deck.directory.api_keys.all(HALCYON.id) == made
     revoked = {key.label for key in made if key.revoked_at}
     assert revoked == {caller.label for caller in HALCYON.callers if caller.ends}
 
@@ -63,7 +63,7 @@ def test_the_printed_credentials_work(deck: Deck) -> None:
     assert by_key.permissions == set(Permission)
     owner = sign_in(deck, demo.notes.email, demo.notes.password)
     assert (owner.workspace.id, owner.role) == (HALCYON.id, Role.OWNER)
-    assert [w.id for w, _ in deck.directory.memberships(NORA.id)] == [HALCYON.id, MARLOW.id]
+    assert [w.id for w, _ in deck.directory.people.memberships(NORA.id)] == [HALCYON.id, MARLOW.id]
     plain = sign_in(deck, PLAIN_MEMBER, demo.notes.password)
     assert access.scope(deck, plain, None).user_id == plain.user_id
     with pytest.raises(NotAllowed):
@@ -82,11 +82,11 @@ def test_companies_that_are_half_made_are_completed(deck: Deck, part: float) -> 
     second = Demo(deck)
     second.furnish(ignore)
     assert second.notes.password == first.notes.password
-    assert {w.id for w in deck.directory.workspaces()} == {company.id for company in COMPANIES}
+    assert {w.id for w in deck.directory.workspaces.all()} == {company.id for company in COMPANIES}
     for company in COMPANIES:
-        labels = [key.label for key in deck.directory.keys(company.id)]
+        labels = [key.label for key in deck.directory.api_keys.all(company.id)]
         assert sorted(labels) == sorted(["first key", *(c.label for c in company.callers if c.key_id)])
-        assert deck.directory.member_count(company.id) == len(company.people) + len(company.guests)
+        assert deck.directory.people.count(company.id) == len(company.people) + len(company.guests)
     assert access.who_by_key(deck, second.notes.api_key).user_id is None
 
 

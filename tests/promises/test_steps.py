@@ -61,8 +61,8 @@ def test_of_the_directory(tmp_path: Path) -> None:
     assert len(images.all) > 10
     for image in images.all:
         directory = Directory(f"sqlite:///{image / 'directory.sqlite'}", StillClock())
-        made = directory.add_workspace("ws", "Acme", currency="usd", time_zone="UTC")
-        assert directory.workspaces() == [made]
+        made = directory.workspaces.add("ws", "Acme", currency="usd", time_zone="UTC")
+        assert directory.workspaces.all() == [made]
         secret = directory.secret
         directory.close()
         again = Directory(f"sqlite:///{image / 'directory.sqlite'}", StillClock())

@@ -233,7 +233,9 @@ def test_events_below_the_floor_are_refused_one_by_one(houses: tuple[House, Hous
     floor = floor_at(clock.now, DAYS)
     keep(acme, DAYS)
     acme.deck.expirer.look()
-    who = replace(acme, who=replace(acme.who, workspace=acme.deck.directory.workspace(acme.workspace_id) or acme.who.workspace))
+    who = replace(
+        acme, who=replace(acme.who, workspace=acme.deck.directory.workspaces.get(acme.workspace_id) or acme.who.workspace)
+    )
     late = [
         request(floor - 1, "below"),
         request(floor, "at"),

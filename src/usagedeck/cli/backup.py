@@ -41,6 +41,8 @@ def backup_command(target: Target, data_dir: DataDir = None, as_json: AsJson = F
         with _progress() as counted:
             manifest = archive.write(target, begun.contents, files, counted)
     _summarise(manifest, f"Everything up to {manifest.contents.taken_at} is in [bold]{escape(str(target))}[/]", as_json)
+    if not settings.directory_file and not as_json:
+        say.print("But for the directory: it is PostgreSQL's. Back it up now, with its own tools (pg_dump).", soft_wrap=True)
 
 
 def restore_command(source: Source, data_dir: DataDir = None, as_json: AsJson = False) -> None:

@@ -19,7 +19,7 @@ def serve_command(data_dir: DataDir = None, host: Host = None, port: Port = None
     settings = settings_of(data_dir=data_dir, host=host, port=port)
     set_up_logs()
     with bind(settings) as listener, open_deck(settings) as deck:
-        empty = not deck.directory.workspaces()
+        empty = not deck.directory.workspaces.all()
 
         def ready(url: str) -> None:
             if as_json:

@@ -83,7 +83,7 @@ class Demo:
 
     def _begin(self) -> Notes:
         folder = self.deck.settings.data_dir
-        if self.deck.directory.workspaces():
+        if self.deck.directory.workspaces.all():
             raise Conflict(f"{folder} holds data that is no demo; name another folder with --data-dir.", field="data_dir")
         now = self.deck.clock()
         notes = Notes(
@@ -123,7 +123,7 @@ class Demo:
 
     def _missing(self, company: Company) -> Iterator[AnyCommand]:
         directory = self.deck.directory
-        if directory.workspace(company.id) is None:
+        if directory.workspaces.get(company.id) is None:
             yield admin.CreateWorkspace(
                 id=company.id,
                 name=company.name,
@@ -133,7 +133,7 @@ class Demo:
                 concurrency_limit=company.concurrency_limit,
             )
         for person in (*company.people, *company.guests):
-            if directory.member(company.id, person.id) is None:
+            if directory.people.member(company.id, person.id) is None:
                 yield admin.AddUser(
                     workspace=company.id,
                     email=person.email,
@@ -143,7 +143,7 @@ class Demo:
                     role=person.role,
                     full_read=person.full_read,
                 )
-        known = {key.id: key for key in directory.keys(company.id)}
+        known = {key.id: key for key in directory.api_keys.all(company.id)}
         for caller in company.callers:
             if caller.key_id and caller.key_id not in known:
                 owner = company.person(caller.owner).id
@@ -153,7 +153,7 @@ class Demo:
             if caller.key_id and caller.ends and not (caller.key_id in known and known[caller.key_id].revoked_at):
                 yield admin.RevokeKey(workspace=company.id, id=caller.key_id)
         for kind, names in company.labels().items():
-            if names.items() - directory.labels(company.id, kind).items():
+            if names.items() - directory.labels.names(company.id, kind).items():
                 yield admin.SetLabels(workspace=company.id, kind=kind, names=names)
 
     # --- traffic
@@ -196,7 +196,7 @@ class Demo:
         ]
 
     def _take(self, workspace_id: str, events: list[bytes]) -> Future[Receipt]:
-        workspace = self.deck.directory.workspace(workspace_id)
+        workspace = self.deck.directory.workspaces.get(workspace_id)
         if workspace is None:
             raise Conflict(f'The demo\'s workspace "{workspace_id}" is gone; remove its folder to begin anew.', field="data_dir")
         who = Who(workspace, None, frozenset({Permission.WRITE}))

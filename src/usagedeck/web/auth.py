@@ -114,8 +114,8 @@ def me(
 
 
 def _me(deck: Deck, who: Who) -> dict[str, Any]:
-    user = deck.directory.user(who.user_id) if who.user_id else None
-    others = deck.directory.memberships(who.user_id) if who.user_id and who.key_id is None else []
+    user = deck.directory.people.get(who.user_id) if who.user_id else None
+    others = deck.directory.people.memberships(who.user_id) if who.user_id and who.key_id is None else []
     space = who.workspace
     return {
         "user": {"id": who.user_id, "email": user.email if user else None, "name": user.name if user else None},
@@ -128,7 +128,7 @@ def _me(deck: Deck, who: Who) -> dict[str, Any]:
             "time_zone": space.time_zone,
             "billing_day": space.billing_day,
             "concurrency_limit": space.concurrency_limit,
-            "members": deck.directory.member_count(space.id),
+            "members": deck.directory.people.count(space.id),
         },
         "workspaces": [{"id": w.id, "name": w.name} for w, _ in others] or [{"id": space.id, "name": space.name}],
         "views": [view for view in View if view is not View.WORKSPACE or who.sees_workspace],

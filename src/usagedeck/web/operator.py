@@ -45,7 +45,7 @@ router.include_router(commands)
 async def events(request: Request, deck: DeckOf, workspace_id: str) -> Response:
     """Take a batch for any workspace: imports into a running server."""
     _check(request)
-    workspace = deck.directory.workspace(workspace_id)
+    workspace = deck.directory.workspaces.get(workspace_id)
     if workspace is None:
         raise NotFound(f'There is no workspace "{workspace_id}".', field="workspace", code="workspace_not_found")
     who = access.Who(workspace, None, frozenset({access.Permission.WRITE}))

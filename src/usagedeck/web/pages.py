@@ -87,7 +87,7 @@ def healthz() -> Response:
 def readyz(deck: DeckOf) -> Response:
     """200 when store and directory answer."""
     deck.store.rows(Subject.REQUESTS)
-    deck.directory.workspaces()
+    deck.directory.workspaces.all()
     return json({"status": "ready"})
 
 

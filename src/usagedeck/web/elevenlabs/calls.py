@@ -131,7 +131,7 @@ def _series(
 ) -> dict[str, list[int | float]]:
     """Rows as series under their display names."""
     place = {start: i for i, start in enumerate(starts)}
-    revoked = {k.id for k in deck.directory.keys(who.workspace.id) if k.revoked_at is not None} if not deleted else set()
+    revoked = {k.id for k in deck.directory.api_keys.all(who.workspace.id) if k.revoked_at is not None} if not deleted else set()
     values: dict[Any, list[int | float]] = {}
     names: dict[Any, str] = {}
     for row in rows:
@@ -271,7 +271,7 @@ def _usage_table(
     order = sorted(shown, key=lambda series: [(cell is None, cell) for cell in shown[series]])
     rows = _filled(rows, order, answer.buckets, len(metrics)) if groups and fill else _sorted(rows, order)
     labels = [
-        (i, d, deck.directory.labels(who.workspace.id, d.label)) for i, d in enumerate(groups) if d.label and d.label_column
+        (i, d, deck.directory.labels.names(who.workspace.id, d.label)) for i, d in enumerate(groups) if d.label and d.label_column
     ]
     currency = who.workspace.currency
     header = [

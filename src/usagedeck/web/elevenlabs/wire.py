@@ -131,7 +131,7 @@ class KeyHashes:
 
     def __init__(self, deck: Deck, who: Who) -> None:
         self._secret = deck.directory.secret
-        self._verifiers = {key.id: key.verifier for key in deck.directory.keys(who.workspace.id)}
+        self._verifiers = {key.id: key.verifier for key in deck.directory.api_keys.all(who.workspace.id)}
         self._made: dict[str, str] = {}
 
     def of(self, key_id: str | None) -> str | None:
@@ -214,7 +214,7 @@ class Filters:
         """A filter on display names as one on ids; null finds what has none."""
         if op not in (Op.EQ, Op.IN, Op.NEQ, Op.NOT_IN) or not all(isinstance(value, str | None) for value in values):
             raise InvalidInput(f"filters: {by.label_column} takes names with eq, in, neq or not_in.", field="filters")
-        names = self._deck.directory.labels(self._who.workspace.id, by.label or Label.USER)
+        names = self._deck.directory.labels.names(self._who.workspace.id, by.label or Label.USER)
         values = [value or None for value in values]
         keep = op in (Op.EQ, Op.IN)
         if None not in values:
