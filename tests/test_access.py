@@ -1,5 +1,7 @@
 """Who is asking, and whose rows they may read."""
 
+from typing import Any
+
 import pytest
 
 from tests.house import NOON, House, StillClock, build_house
@@ -40,7 +42,13 @@ def test_without_a_key_nobody_is_asking(deck: Deck, secret: str | None) -> None:
 def test_unknown_revoked_and_misspelt_keys_get_one_answer(deck: Deck, house: House) -> None:
     secret, _ = house.key_who(id="key_x")
     house.do(admin.RevokeKey(workspace=house.workspace_id, id="key_x"))
+    add_user(house)
+    disabled, expired, locked = (house.key_who(id=name, user="ana")[0] for name in ("disabled", "expired", "locked"))
+    change_key(house, "disabled", disabled_at=NOON)
+    change_key(house, "expired", expires_at=NOON)
+    house.deck.directory.people.change_member(house.workspace_id, "ana", {"locked_at": NOON})
     wrong = [
+        *(disabled, expired, locked),
         secret,
         house.api_key + "x",
         house.api_key[:-1],
@@ -65,6 +73,86 @@ def test_a_key_is_its_workspace_its_owner_and_its_permissions(deck: Deck, house:
     assert house.who.permissions == frozenset(Permission)
     other = build_house(deck, "other")
     assert other.who.workspace.id != house.workspace_id
+
+
+def change_key(house: House, id_: str, **values: Any) -> None:
+    house.deck.directory.api_keys.change(house.workspace_id, id_, values)
+
+
+def test_a_key_works_until_the_instant_it_expires(house: House, clock: StillClock) -> None:
+    secret, _ = house.key_who(id="key_x")
+    change_key(house, "key_x", expires_at=NOON + 1)
+    assert access.who_by_key(house.deck, secret).key_id == "key_x"
+    clock.now += 1
+    with pytest.raises(NotSignedIn):
+        access.who_by_key(house.deck, secret)
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("203.0.113.7", True),
+        ("203.0.114.7", False),
+        ("::ffff:203.0.113.7", True),
+        ("2001:db8::5", True),
+        ("2001:db8::5%eth0", True),
+        ("2001:db9::5", False),
+        ("", False),
+        ("localhost", False),
+        ("203.0.113.7, 10.0.0.1", False),
+    ],
+)
+def test_a_key_with_networks_works_from_there_alone(house: House, address: str, allowed: bool) -> None:
+    secret, _ = house.key_who(id="key_x")
+    change_key(house, "key_x", allowed_ips=("203.0.113.0/24", "2001:db8::/32"))
+    if allowed:
+        assert access.who_by_key(house.deck, secret, address).address == address
+        return
+    with pytest.raises(NotAllowed, match="may not be used from the address") as caught:
+        access.who_by_key(house.deck, secret, address)
+    assert caught.value.code == "address_not_allowed"
+
+
+def test_when_a_key_and_a_session_were_used_is_noted(house: House, clock: StillClock) -> None:
+    add_user(house)
+    secret, _ = house.key_who(id="key_x")
+    token = sign_in(house.deck)
+    clock.now += 3_600_000
+    access.who_by_key(house.deck, secret)
+    access.who_by_session(house.deck, token)
+    used = {key.id: key.last_used_at for key in house.deck.directory.api_keys.all(house.workspace_id)}
+    assert used["key_x"] == clock.now
+    (session,) = house.deck.directory.sessions.of_user("ana", now=clock.now)
+    assert (session.last_used_at, session.address) == (clock.now, "10.0.0.1")
+
+
+# --- a key never sees more than its owner -------------------------------------------------------------------------
+
+
+def test_a_members_key_follows_the_member(house: House) -> None:
+    add_user(house)
+    people = house.deck.directory.people
+    secret, who = house.key_who(user="ana", permissions=[READ, WRITE, FULL])
+    assert who.permissions == {READ, WRITE}, "a plain member's key sees what they see"
+    people.change_member(house.workspace_id, "ana", {"full_read": True})
+    assert access.who_by_key(house.deck, secret).permissions == {READ, WRITE, FULL}
+    people.change_member(house.workspace_id, "ana", {"full_read": False, "role": "admin"})
+    assert access.who_by_key(house.deck, secret).permissions == {READ, WRITE, FULL}
+    people.change_member(house.workspace_id, "ana", {"role": "viewer"})
+    assert access.who_by_key(house.deck, secret).permissions == {READ, WRITE}
+
+
+def test_a_plain_key_of_an_admin_sees_their_own(house: House) -> None:
+    add_user(house, role=Role.ADMIN)
+    _, who = house.key_who(user="ana", permissions=[READ])
+    assert who.permissions == {READ}
+
+
+def test_keys_of_service_accounts_and_of_strangers_have_their_own_permissions(house: House) -> None:
+    house.deck.directory.service_accounts.put(house.workspace_id, "bot", name="Bot")
+    for owner in ("bot", "nobody registered them"):
+        _, who = house.key_who(user=owner.split()[0], permissions=[READ, FULL])
+        assert who.permissions == {READ, FULL}
 
 
 # --- scopes -------------------------------------------------------------------------------------------------------
@@ -131,6 +219,62 @@ def test_owners_and_admins_see_the_workspace(deck: Deck, house: House, role: Rol
     assert WRITE not in who.permissions
     assert access.scope(house.deck, who, None) == Scope(house.workspace_id, None if sees else "ana")
     assert access.scope(house.deck, who, View.ACCOUNT) == Scope(house.workspace_id, "ana")
+
+
+def test_a_group_lets_its_members_see_the_workspace(house: House) -> None:
+    """Those of its own workspace; and nothing else that stands in it is granted."""
+    add_user(house)
+    other = build_house(house.deck, "other")
+    groups, token = house.deck.directory.groups, sign_in(house.deck)
+    granted = [FULL, WRITE, "of a later release"]
+    groups.put(other.workspace_id, "g", name="Analysts elsewhere", permissions=granted, user_ids=["ana"])
+    groups.put(house.workspace_id, "h", name="Others", permissions=granted, user_ids=["ben"])
+    assert not access.who_by_session(house.deck, token).sees_workspace
+    groups.put(house.workspace_id, "g", name="Analysts", permissions=granted, user_ids=["ana"])
+    assert access.who_by_session(house.deck, token).permissions == {READ, FULL}
+    groups.put(house.workspace_id, "g", name="Analysts", permissions=granted, user_ids=[])
+    assert access.who_by_session(house.deck, token).permissions == {READ}
+
+
+def test_whoever_is_locked_is_out_of_that_workspace_alone(house: House, clock: StillClock) -> None:
+    add_user(house)
+    clock.now += 1
+    second = build_house(house.deck, "second")
+    second.do(admin.AddUser(workspace=second.workspace_id, email="ana@acme.test"))
+    token = sign_in(house.deck)
+    house.deck.directory.people.change_member(house.workspace_id, "ana", {"locked_at": NOON})
+    assert access.who_by_session(house.deck, token).workspace.id == second.workspace_id
+    said = set()
+    for workspace in (house.workspace_id, "no such workspace"):
+        with pytest.raises(NotFound) as caught:
+            access.who_by_session(house.deck, token, workspace)
+        said.add(caught.value.message)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "user", "full", "key", "switch", "allowed"),
+    [
+        (1, "ana", True, None, False, 2),
+        (1, "ana", False, None, False, 1),
+        (2, "ana", True, None, True, 2),
+        (2, "ana", False, None, True, 1),
+        (2, "ana", False, "key_1", True, 1),
+        (2, None, False, "key_1", False, 2),
+    ],
+)
+def test_what_the_switch_between_views_shows(
+    house: House, members: int, user: str | None, full: bool, key: str | None, switch: bool, allowed: int
+) -> None:
+    """A workspace with one member shows none; whoever may not use it is told why."""
+    for name in ("ana", "ben")[:members]:
+        add_user(house, name)
+    who = Who(house.who.workspace, user, frozenset({READ, FULL} if full else {READ}), None, key)
+    found = access.views(house.deck, who)
+    assert (found.switch, len(found.allowed)) == (switch, allowed)
+    assert set(found.allowed) | set(found.refused) == set(View)
+    reason = found.refused.get(View.WORKSPACE, "")
+    assert ("Only owners, admins" in reason, "This key" in reason) == (allowed == 1 and not key, allowed == 1 and bool(key))
 
 
 def test_a_session_lasts_as_long_as_the_settings_say(deck: Deck, house: House, clock: StillClock, settings: Settings) -> None:

@@ -19,7 +19,8 @@ from usagedeck.settings import Settings
 SETTINGS = Settings(max_text=20, max_long_text=40, max_attributes=3, max_groups=3, max_event_bytes=700)
 SINGLE = EventReader(SETTINGS)
 BATCH = BatchReader(SETTINGS)
-STAMP = Stamp("ws", "usd", {"key_1": "ana"}, NOON)
+GROUPS = {"ana": ("g1", "g2"), "a": ("g3",)}
+STAMP = Stamp("ws", "usd", {"key_1": "ana"}, NOON, groups=GROUPS)
 PLAIN: dict[str, Any] = {"id": "a", "time": TIME, "status": 200, "credits": "1.5", "ip": "203.0.113.7", "group_ids": ["b", "a"]}
 
 
@@ -113,7 +114,7 @@ def _events(draw: st.DrawFn) -> bytes:
 @settings(deadline=None, max_examples=600)
 @given(st.lists(_events(), max_size=6), st.booleans())
 def test_the_short_way_gives_what_the_long_way_gives(lines: list[bytes], full: bool) -> None:
-    same(lines, Stamp("ws", "usd", {"key_1": "ana"}, NOON, full))
+    same(lines, Stamp("ws", "usd", {"key_1": "ana"}, NOON, full, groups=GROUPS))
 
 
 @settings(deadline=None)

@@ -217,11 +217,13 @@ def times(count: int) -> Any:
     return pa.array([MILLIS] * count, pa.timestamp("ms", "UTC"))
 
 
-def taken(table: Any, limits: Settings, owners: dict[str, str] | None = None) -> tuple[Columns, Taken]:
+def taken(
+    table: Any, limits: Settings, owners: dict[str, str] | None = None, groups: dict[str, tuple[str, ...]] | None = None
+) -> tuple[Columns, Taken]:
     """What is taken of a file's first columns."""
     (columns,) = parquet.read_columns(io.BytesIO(file(table)), Plan.parse(), RowIds("file"))
     assert isinstance(columns, Columns)
-    return columns, ColumnReader(limits).read(columns, Stamp("ws", "usd", owners or {}, NOON))
+    return columns, ColumnReader(limits).read(columns, Stamp("ws", "usd", owners or {}, NOON, groups=groups or {}))
 
 
 USUAL: dict[str, Any] = {
@@ -250,6 +252,18 @@ def test_what_is_usual_goes_the_short_way() -> None:
     assert found.quarters == {MILLIS - MILLIS % 900_000 + n * 900_000 for n in range(96)}
     assert third["workspace_id"] == "ws"
     assert columns.size == 3
+
+
+def test_missing_groups_are_those_of_the_user() -> None:
+    """Absent groups are filled in, an empty list says that there are none."""
+    groups = {"ana": ("g1", "g2"), "ben": ("g2",)}
+    columns = {"user_id": ["ana", "ana", "ana", "ben", "cy", None], "group_ids": [None, [], ["own"], None, None, None]}
+    table = pa.table({"id": list("abcdef"), "time": times(6), **columns})
+    found = taken(table, Settings(), groups=groups)[1].table
+    assert found["group_ids"].to_pylist() == [["g1", "g2"], [], ["own"], ["g2"], None, None]
+    table = pa.table({"id": ["a", "b"], "time": times(2), "api_key_id": ["k", "other"]})
+    found = taken(table, Settings(), {"k": "ben"}, groups)[1].table
+    assert found["group_ids"].to_pylist() == [["g2"], None]
 
 
 def test_a_missing_user_is_the_owner_of_the_key() -> None:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.house import NOON
+from usagedeck.addresses import kept_ip
 from usagedeck.catalog import FIELDS, Subject, Type, fields
-from usagedeck.events import REVISION_STEP, EventReader, Rejection, Stamp, kept_ip, new_id, route_of, version
+from usagedeck.events import REVISION_STEP, EventReader, Rejection, Stamp, new_id, route_of, version
 from usagedeck.settings import Settings
 from usagedeck.store.schema import columns
 

@@ -157,6 +157,29 @@ def test_owners_of_keys_are_filled_in_as_they_are_at_arrival(house: House) -> No
     assert log(house, "id", "user_id") == [["before", None, None], ["after", "ana", None]]
 
 
+def test_groups_are_those_of_the_user_at_arrival_and_stay(house: House) -> None:
+    """History does not change when people move; what the sender says of groups wins."""
+    groups = house.deck.directory.groups
+    house.do(admin.CreateKey(workspace=house.workspace_id, label="ana's", id="key_ana", user="ana"))
+    house.send([event("before", user_id="ana")])
+    groups.put(house.workspace_id, "care", name="Care", user_ids=["ana"])
+    groups.put(build_house(house.deck, "other").workspace_id, "foreign", name="Of another workspace", user_ids=["ana"])
+    house.send([event("in care", user_id="ana"), event("by key", api_key_id="key_ana"), event("nobody's")])
+    house.send([event("told", user_id="ana", group_ids=["x"]), event("none", user_id="ana", group_ids=[])])
+    groups.put(house.workspace_id, "care", name="Care", user_ids=[])
+    groups.put(house.workspace_id, "sales", name="Sales", user_ids=["ana"])
+    house.send([event("moved", user_id="ana"), event("before", user_id="ana")])
+    assert {row[0]: list(row[1] or ()) for row in log(house, "id", "group_ids")} == {
+        "before": [],
+        "in care": ["care"],
+        "by key": ["care"],
+        "nobody's": [],
+        "told": ["x"],
+        "none": [],
+        "moved": ["sales"],
+    }
+
+
 def test_the_key_that_writes_is_never_the_key_of_the_event(house: House) -> None:
     house.send([event("a")])
     assert log(house, "api_key_id") == [[None, None]]

@@ -1,10 +1,13 @@
 """Who is asking, and whose rows they may read. Scope is decided here and nowhere else."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from usagedeck.addresses import lies_in
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
+from usagedeck.directory.people import Member
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import NotAllowed, NotFound, NotSignedIn
 from usagedeck.sql import Scope
@@ -16,6 +19,7 @@ class Permission(StrEnum):
     WRITE = "events_write"
     READ = "analytics_read"
     FULL_READ = "workspace_analytics_full_read"
+    AUDIT_READ = "audit_log_read"
 
 
 class Role(StrEnum):
@@ -43,6 +47,8 @@ class Who:
     permissions: frozenset[Permission]
     role: Role | None = None
     key_id: str | None = None
+    address: str = ""
+    """Where the request came from; nothing is decided by it any more."""
 
     @property
     def sees_workspace(self) -> bool:
@@ -50,30 +56,79 @@ class Who:
         return self.user_id is None or Permission.FULL_READ in self.permissions
 
 
-def who_by_key(deck: Deck, secret: str | None) -> Who:
-    """The asker behind an API key. Raises `NotSignedIn` for none, an unknown or a revoked one, without telling which."""
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Which views somebody may choose, for the control that switches between them."""
+
+    allowed: tuple[View, ...]
+    refused: Mapping[View, str]
+    """Why each of the others is not."""
+    switch: bool
+    """There is something to switch: without other members, and for a key that belongs to nobody, both views are the same."""
+
+
+OF_OWNERS = frozenset({Permission.FULL_READ, Permission.AUDIT_READ})
+"""What a member's key may do only as long as the member may: a key never sees more than its owner."""
+
+
+def who_by_key(deck: Deck, secret: str | None, address: str = "") -> Who:
+    """The asker behind an API key that was sent from an address.
+
+    Raises `NotSignedIn` for none, and for one that is unknown, revoked, disabled, expired or its owner's who is locked, without
+    telling which; `NotAllowed` for one that may not be used from there.
+    """
     if not secret:
         raise NotSignedIn("No API key came; send it as xi-api-key or Authorization: Bearer.", code="needs_authorization")
-    key = deck.directory.api_keys.by_verifier(keys.verifier(secret))
-    workspace = deck.directory.workspaces.get(key.workspace_id) if key else None
-    if key is None or workspace is None or not key.works(deck.clock()):
+    directory = deck.directory
+    key = directory.api_keys.by_verifier(keys.verifier(secret))
+    workspace = directory.workspaces.get(key.workspace_id) if key else None
+    owner = directory.people.member(key.workspace_id, key.user_id) if key and key.user_id else None
+    locked = owner is not None and owner.locked_at is not None
+    if key is None or workspace is None or locked or not key.works(deck.clock()):
         raise NotSignedIn("Invalid API key", code="invalid_api_key")
-    granted = frozenset(Permission(p) for p in key.permissions if p in list(Permission))
-    return Who(workspace, key.user_id, granted, None, key.id)
+    if key.allowed_ips and not lies_in(address, key.allowed_ips):
+        raise NotAllowed(
+            f'This API key may not be used from the address "{address[:60]}".', field="allowed_ips", code="address_not_allowed"
+        )
+    directory.api_keys.last_used.note(key.verifier)
+    granted = _permissions(key.permissions)
+    if owner is not None:
+        granted -= OF_OWNERS - _rights(deck, owner)
+    return Who(workspace, key.user_id, granted, None, key.id, address)
 
 
-def who_by_session(deck: Deck, token: str | None, workspace_id: str | None = None) -> Who:
-    """The asker behind a session cookie, in the named workspace or in their first one."""
+def who_by_session(deck: Deck, token: str | None, workspace_id: str | None = None, address: str = "") -> Who:
+    """The asker behind a session cookie, in the named workspace or in their first one. Raises `NotSignedIn` without a session,
+    and `NotFound` for a workspace that is not there, not theirs, or in which they are locked."""
     session = deck.directory.sessions.get(keys.verifier(token), now=deck.clock()) if token else None
     if session is None:
         raise NotSignedIn("Sign in to see this page.", code="not_signed_in")
-    for workspace, member in deck.directory.people.memberships(session.user_id):
+    deck.directory.sessions.last_used.note(session.verifier)
+    for workspace, member in memberships(deck, session.user_id):
         if workspace_id in (None, workspace.id):
-            role = Role(member.role)
-            full = member.full_read or role in (Role.OWNER, Role.ADMIN)
-            granted = {Permission.READ, Permission.FULL_READ} if full else {Permission.READ}
-            return Who(workspace, session.user_id, frozenset(granted), role)
+            return Who(workspace, session.user_id, _rights(deck, member), Role(member.role), None, address)
     raise NotFound("There is no such workspace, or you are no member of it.", field="workspace", code="workspace_not_found")
+
+
+def memberships(deck: Deck, user_id: str) -> list[tuple[Workspace, Member]]:
+    """The workspaces somebody may enter."""
+    return [(space, member) for space, member in deck.directory.people.memberships(user_id) if member.locked_at is None]
+
+
+def _rights(deck: Deck, member: Member) -> frozenset[Permission]:
+    """What a member may do: by role, by a permission of their own, or by a group's."""
+    if member.role in (Role.OWNER, Role.ADMIN):
+        return frozenset({Permission.READ, Permission.FULL_READ, Permission.AUDIT_READ})
+    granted = {Permission.READ, Permission.FULL_READ} if member.full_read else {Permission.READ}
+    for group_id in deck.directory.groups.of_users(member.workspace_id).get(member.user_id, ()):
+        group = deck.directory.groups.get(member.workspace_id, group_id)
+        granted |= _permissions(group.permissions) & OF_OWNERS if group else set()
+    return frozenset(granted)
+
+
+def _permissions(names: Iterable[str]) -> frozenset[Permission]:
+    """Those of them that this release knows."""
+    return frozenset(Permission(name) for name in names if name in list(Permission))
 
 
 def require(who: Who, permission: Permission) -> None:
@@ -100,6 +155,16 @@ def scope(deck: Deck, who: Who, view: View | None) -> Scope:
     return Scope(who.workspace.id, None if wide else who.user_id, deck.seals.ledger.floor_of(who.workspace.id))
 
 
+def views(deck: Deck, who: Who) -> Views:
+    """What the switch between the views is to show."""
+    switch = who.user_id is not None and deck.directory.people.count(who.workspace.id) > 1
+    if who.sees_workspace:
+        return Views(tuple(View), {}, switch)
+    person = "Only owners, admins and members with full read access see the whole workspace."
+    key = "This key, or its owner, lacks the permission workspace_analytics_full_read."
+    return Views((View.ACCOUNT,), {View.WORKSPACE: key if who.key_id else person}, switch)
+
+
 def operator_scope(deck: Deck, workspace_id: str, user_id: str | None = None) -> Scope:
     """The rows of a workspace, or of one of its users, for whoever runs the server. None below the workspace's floor."""
     return Scope(workspace_id, user_id, deck.seals.ledger.floor_of(workspace_id))
@@ -117,7 +182,7 @@ def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: 
     deck.throttle.forgive(limits, wholly=pair)
     token = keys.mint_token()
     expires = deck.clock() + deck.settings.session_hours * 3_600_000
-    deck.directory.sessions.add(keys.verifier(token), user.id, expires_at=expires, user_agent=user_agent[:200])
+    deck.directory.sessions.add(keys.verifier(token), user.id, expires_at=expires, user_agent=user_agent[:200], address=address)
     return token
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
+from usagedeck.addresses import kept_ip
 from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, Subject, Type, fields
 from usagedeck.errors import InvalidInput
-from usagedeck.events import Event, EventReader, Rejection, Stamp, kept_ip, new_id, quarters_of, route_of, shape
+from usagedeck.events import Event, EventReader, Rejection, Stamp, new_id, quarters_of, route_of, shape
 from usagedeck.seals import QUARTER
 from usagedeck.settings import Settings
 from usagedeck.times import DAY, SECOND
@@ -166,6 +167,8 @@ def _fill(event: Event, stamp: Stamp) -> None:
         event.user_id = stamp.owners.get(event.api_key_id)
     if groups := event.group_ids:
         event.group_ids = sorted({group for group in groups if group})
+    elif groups is None and event.user_id:
+        event.group_ids = stamp.groups.get(event.user_id)
     if path := event.path:
         if "?" in path:
             event.path = path = path.partition("?")[0]

@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from usagedeck.addresses import kept_ip
 from usagedeck.catalog import MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
 from usagedeck.errors import InvalidInput
-from usagedeck.events import Stamp, kept_ip, route_of
-from usagedeck.readers.columns import TEXT, Columns, Mask
+from usagedeck.events import Stamp, route_of
+from usagedeck.readers.columns import LIST, TEXT, Columns, Mask
 from usagedeck.seals import QUARTER
 from usagedeck.settings import Settings
 from usagedeck.times import SECOND
@@ -154,6 +155,10 @@ def _complete(made: dict[str, Any], plain: Mask, stamp: Stamp, size: int) -> Non
     if "api_key_id" in made and stamp.owners:
         owners = _mapped(made["api_key_id"], stamp.owners.get)
         made["user_id"] = _or(made.get("user_id", nothing), owners)
+    if "user_id" in made and stamp.groups:
+        users = made["user_id"].dictionary_encode()
+        theirs = pa.array([stamp.groups.get(user) for user in users.dictionary.to_pylist()], LIST).take(users.indices)
+        made["group_ids"] = pc.coalesce(made["group_ids"], theirs) if "group_ids" in made else theirs
     if "path" in made:
         path = made["path"] = pc.replace_substring_regex(made["path"], r"(?s)\?.*", "")
         given = made.get("route", nothing)

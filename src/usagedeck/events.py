@@ -4,11 +4,10 @@ An `EventReader` turns the JSON of one event into a row for the store or into a 
 mend; it never raises for bad input and knows nothing of neighbours, workspaces' data or the store.
 """
 
-import ipaddress
 import re
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Optional, Protocol
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal, Optional, Protocol
 import msgspec
 from msgspec import Meta
 
+from usagedeck.addresses import kept_ip
 from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.seals import QUARTER
@@ -62,6 +62,8 @@ class Stamp:
     """The first instant at which an event is taken; above the usual one where older ones have expired."""
     retention: str = ""
     """Why that is so, as the beginning of a sentence."""
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Groups of each user who is in any, for events that name none."""
 
 
 class Event(Protocol):
@@ -72,7 +74,7 @@ class Event(Protocol):
     duration_ms: int | None
     user_id: str | None
     api_key_id: str | None
-    group_ids: list[str] | None
+    group_ids: Sequence[str] | None
     path: str | None
     route: str | None
     ip: str | None
@@ -322,6 +324,8 @@ def _fill_request(event: Event, stamp: Stamp) -> None:
         event.user_id = stamp.owners.get(event.api_key_id)
     if event.group_ids:
         event.group_ids = sorted({g for g in event.group_ids if g})
+    elif event.group_ids is None and event.user_id:
+        event.group_ids = stamp.groups.get(event.user_id)
     if event.path:
         event.path = event.path.partition("?")[0]
         event.route = event.route or route_of(event.path)
@@ -362,39 +366,3 @@ _ID_LIKE = re.compile(
 def route_of(path: str) -> str:
     """The path with its id-like parts replaced by `{id}`: numbers, UUIDs, hexadecimal, long mixed tokens, `req_01K43…`."""
     return "/".join("{id}" if _ID_LIKE.fullmatch(part) else part for part in path.split("/"))
-
-
-_OCTETS = frozenset(map(str, range(256)))
-
-
-def kept_ip(text: str, full: bool) -> str:
-    """The address as it is kept: whole, or the /24 or /48 it lies in; a wider network stays as the sender cut it.
-
-    Raises `InvalidInput` for what is no address.
-    """
-    begin, _, last = text.rpartition(".")
-    network = _network(begin) if last in _OCTETS else None
-    return _any_ip(text, full) if network is None else text if full else network
-
-
-@lru_cache(maxsize=50_000)
-def _network(begin: str) -> str | None:
-    """The network of a plain IPv4 address without its last part: addresses are many, networks few. None for any other text."""
-    parts = begin.split(".")
-    return f"{begin}.0/24" if len(parts) == 3 and all(part in _OCTETS for part in parts) else None
-
-
-@lru_cache(maxsize=50_000)
-def _any_ip(text: str, full: bool) -> str:
-    try:
-        network = ipaddress.ip_network(text.strip().partition("%")[0], strict=False)  # behind "%": an interface of the sender
-    except ValueError:
-        raise InvalidInput(
-            f'ip "{text[:60]}" is no IPv4 or IPv6 address; leave it out if unknown.', field="ip", code="wrong_type"
-        ) from None
-    if network.version == 6 and network.prefixlen == 128 and (mapped := network.network_address.ipv4_mapped):
-        network = ipaddress.ip_network(mapped)  # how sockets for both versions write an IPv4 caller
-    if full:
-        return str(network.network_address if network.num_addresses == 1 else network)
-    widest = 24 if network.version == 4 else 48
-    return str(network if network.prefixlen <= widest else network.supernet(new_prefix=widest))

@@ -83,6 +83,7 @@ def _stamp(deck: Deck, who: Who) -> Stamp:
         workspace.full_ip,
         earliest=max(EARLIEST, floor),
         retention=kept if floor > EARLIEST else "",
+        groups=deck.directory.groups.of_users(workspace.id),
     )
 
 

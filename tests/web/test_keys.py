@@ -82,11 +82,23 @@ def test_a_key_of_a_member_sees_their_rows(client: httpx2.Client, house: House) 
     use(client, house, Permission.READ, user="ada")
     assert ids(client) == ids(client, scope="account") == {"1", "4"}
     assert problem(client.get("/api/v1/requests", params={"scope": "workspace"}), 403)["field"] == "scope"
-    assert client.get("/api/v1/me").json()["views"] == ["account"]
+    me = client.get("/api/v1/me").json()
+    assert (me["views"], me["switch_views"]) == (["account"], True)
+    assert "workspace_analytics_full_read" in me["refused_views"]["workspace"]
 
 
-def test_a_key_of_a_member_may_be_given_the_workspace(client: httpx2.Client, house: House) -> None:
+def test_a_key_sees_the_workspace_when_it_and_its_owner_may(client: httpx2.Client, house: House) -> None:
     use(client, house, Permission.READ, Permission.FULL_READ, user="ada")
+    assert ids(client) == {"1", "4"}, "more than its owner it never sees"
+    assert problem(client.get("/api/v1/requests", params={"scope": "workspace"}), 403)["code"] == "insufficient_permissions"
+    house.deck.directory.people.change_member(house.workspace_id, "ada", {"full_read": True})
+    try:
+        _the_workspace_too(client)
+    finally:
+        house.deck.directory.people.change_member(house.workspace_id, "ada", {"full_read": False})
+
+
+def _the_workspace_too(client: httpx2.Client) -> None:
     assert ids(client) == ids(client, scope="workspace") == {"1", "2", "3", "4"}
     assert ids(client, scope="account") == {"1", "4"}
 
@@ -98,7 +110,7 @@ def test_a_key_of_nobody_sees_the_workspace_in_both_views(client: httpx2.Client,
 
 
 def test_the_key_that_sends_is_not_the_key_that_called(client: httpx2.Client, house: House) -> None:
-    use(client, house, *Permission, user="ben")
+    use(client, house, *Permission)
     assert client.post("/v1/events", json=[{"id": "5", "time": NOON - 7_200_000}]).json()["accepted"] == 1
     window: dict[str, Any] = {"start": NOON - 7_200_000, "end": NOON - 7_000_000, "columns": "id,api_key_id,user_id"}
     row = client.get("/api/v1/requests", params=window).json()["rows"]

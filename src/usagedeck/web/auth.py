@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from usagedeck import __version__, access
-from usagedeck.access import View, Who
+from usagedeck.access import Who
 from usagedeck.deck import Deck
 from usagedeck.errors import NotFound, NotSignedIn
 from usagedeck.times import iso
@@ -40,17 +40,22 @@ def secret_of(request: Request) -> str | None:
     return token.strip() or None if kind.lower() == "bearer" else None
 
 
+def address_of(request: Request) -> str:
+    """Where a request came from; the guard has seen to proxies."""
+    return request.client.host if request.client else ""
+
+
 def who_asks(request: Request, deck: Deck, workspace_id: str | None = None) -> Who:
     """The asker behind a key or a session. Raises `NotSignedIn` when there is neither."""
     secret = secret_of(request)
     if secret is None and COOKIE not in request.cookies:
         raise NotSignedIn("Send an API key as xi-api-key or Authorization: Bearer, or sign in.", code="needs_authorization")
     if secret is not None:
-        who = access.who_by_key(deck, secret)
+        who = access.who_by_key(deck, secret, address_of(request))
         if workspace_id not in (None, who.workspace.id):
             raise NotFound("This key belongs to another workspace.", field="workspace", code="workspace_not_found")
         return who
-    return access.who_by_session(deck, request.cookies.get(COOKIE), workspace_id)
+    return access.who_by_session(deck, request.cookies.get(COOKIE), workspace_id, address_of(request))
 
 
 class SignIn(BaseModel):
@@ -71,7 +76,7 @@ router = APIRouter(
 @router.post("/session", status_code=204, summary="Sign in")
 async def sign_in(request: Request, deck: DeckOf, body: SignIn) -> Response:
     """Sets the session cookie. Refused for a while after too many failures."""
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     agent = request.headers.get("user-agent", "")
     token = await run_in_threadpool(access.sign_in, deck, body.email, body.password, address=address, user_agent=agent)
     response = Response(status_code=204)
@@ -115,8 +120,8 @@ def me(
 
 def _me(deck: Deck, who: Who) -> dict[str, Any]:
     user = deck.directory.people.get(who.user_id) if who.user_id else None
-    others = deck.directory.people.memberships(who.user_id) if who.user_id and who.key_id is None else []
-    space = who.workspace
+    others = access.memberships(deck, who.user_id) if who.user_id and who.key_id is None else []
+    space, views = who.workspace, access.views(deck, who)
     return {
         "user": {"id": who.user_id, "email": user.email if user else None, "name": user.name if user else None},
         "role": who.role,
@@ -131,7 +136,9 @@ def _me(deck: Deck, who: Who) -> dict[str, Any]:
             "members": deck.directory.people.count(space.id),
         },
         "workspaces": [{"id": w.id, "name": w.name} for w, _ in others] or [{"id": space.id, "name": space.name}],
-        "views": [view for view in View if view is not View.WORKSPACE or who.sees_workspace],
+        "views": views.allowed,
+        "refused_views": views.refused,
+        "switch_views": views.switch,
         "now": iso(deck.clock()),
         "version": __version__,
     }

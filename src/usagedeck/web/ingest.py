@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from usagedeck import access, ingest
 from usagedeck.errors import TooLarge
-from usagedeck.web.auth import DeckOf, secret_of
+from usagedeck.web.auth import DeckOf, address_of, secret_of
 from usagedeck.web.problems import Problem, json, problem
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ async def events(
 
     Identity is workspace, time and id: the same event sent again counts once, and the first arrival wins.
     """
-    who = await _apart(request, lambda: access.who_by_key(deck, secret_of(request)))
+    who = await _apart(request, lambda: access.who_by_key(deck, secret_of(request), address_of(request)))
     access.require(who, access.Permission.WRITE)
     try:
         receipt = await request.app.state.bodies.take(request, deck, who, content_encoding.strip().lower() or "identity")

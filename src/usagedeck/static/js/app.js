@@ -257,13 +257,10 @@ class UsageDeck extends LitElement {
   }
 
   _scope({me, state}) {
-    if (me.workspace.members <= 1 && me.views.includes('workspace')) return nothing;
-    const closed = me.views.includes('workspace')
-      ? undefined
-      : 'Only owners, admins and members with full read access see the whole workspace.';
+    if (!me.switch_views) return nothing;
     return html`<ud-segments label="Whose usage" .items=${[
       {value: 'account', title: 'My account'},
-      {value: 'workspace', title: 'Workspace', reason: closed},
+      {value: 'workspace', title: 'Workspace', reason: me.refused_views.workspace},
     ]}
       .value=${state.scope} @pick=${(e) => this._page.go({scope: e.detail})}></ud-segments>`;
   }

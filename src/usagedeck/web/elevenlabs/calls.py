@@ -16,7 +16,7 @@ from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection, parse_search
 from usagedeck.times import LOOKS_LIKE_SECONDS, SECOND, iso, zone
-from usagedeck.web.auth import DeckOf, secret_of
+from usagedeck.web.auth import DeckOf, address_of, secret_of
 from usagedeck.web.elevenlabs.errors import ERRORS, MAX_ROWS, WireRoute
 from usagedeck.web.elevenlabs.wire import (
     EARLIEST,
@@ -57,7 +57,7 @@ IntervalName = Annotated[str, OneOf("AggregationInterval", _INTERVALS)]
 
 
 def _who(request: Request, deck: Deck) -> Who:
-    return access.who_by_key(deck, secret_of(request))
+    return access.who_by_key(deck, secret_of(request), address_of(request))
 
 
 def _widest(who: Who) -> View:
