@@ -152,7 +152,7 @@ def scope(deck: Deck, who: Who, view: View | None) -> Scope:
             code="insufficient_permissions",
         )
     wide = who.sees_workspace and view is not View.ACCOUNT
-    return Scope(who.workspace.id, None if wide else who.user_id, deck.seals.ledger.floor_of(who.workspace.id))
+    return Scope(who.workspace.id, None if wide else who.user_id, deck.seals.ledger.floors[who.workspace.id])
 
 
 def views(deck: Deck, who: Who) -> Views:
@@ -167,7 +167,7 @@ def views(deck: Deck, who: Who) -> Views:
 
 def operator_scope(deck: Deck, workspace_id: str, user_id: str | None = None) -> Scope:
     """The rows of a workspace, or of one of its users, for whoever runs the server. None below the workspace's floor."""
-    return Scope(workspace_id, user_id, deck.seals.ledger.floor_of(workspace_id))
+    return Scope(workspace_id, user_id, deck.seals.ledger.floors[workspace_id])
 
 
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:

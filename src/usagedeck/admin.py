@@ -16,9 +16,9 @@ from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import InvalidInput, NotFound
 from usagedeck.query import Query, Selection, parse_filter
 from usagedeck.ranges import parse_range
-from usagedeck.sql import plan
-from usagedeck.store.expiry import floor_at
-from usagedeck.times import iso, zone
+from usagedeck.sql import settle
+from usagedeck.store.expiry import Ages
+from usagedeck.times import DAY, iso, zone
 from usagedeck.windows import Interval
 
 CURRENCIES = ("usd", "eur", "inr", "pln", "gbp")
@@ -27,6 +27,7 @@ MAX_RETENTION_DAYS = 36_500
 
 Id: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Days: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_RETENTION_DAYS)]
 
 
 class Command(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field="command"):
@@ -50,10 +51,17 @@ class ListWorkspaces(Command, tag="workspace.list"):
 
 
 class SetRetention(Command, tag="workspace.retention"):
-    """How long a workspace keeps its events: `days`, or for ever. What has expired does not come back when it is lengthened."""
+    """How long a workspace keeps its events: `days`, or for ever; and what rollups say of the time before: as long as the events
+    when absent. What has expired does not come back when it is lengthened."""
 
     workspace: Id
-    days: Annotated[int, Meta(ge=1, le=MAX_RETENTION_DAYS)] | None
+    days: Days | None
+    rollup_days: Days | None = None
+    keep_rollups: bool = False
+
+
+class TrustClock(Command, tag="workspace.trust_clock"):
+    """This machine's clock is right, although it jumped: what has an age expires by it again."""
 
 
 class AddUser(Command, tag="user.add"):
@@ -143,6 +151,7 @@ AnyCommand: TypeAlias = (
     CreateWorkspace
     | ListWorkspaces
     | SetRetention
+    | TrustClock
     | AddUser
     | CreateKey
     | ListKeys
@@ -163,7 +172,7 @@ encode = msgspec.json.encode
 def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
     """Do it and say what came of it. Raises `InvalidInput`, `NotFound` or `Conflict`."""
     match command:
-        case CreateWorkspace() | ListWorkspaces() | SetRetention():
+        case CreateWorkspace() | ListWorkspaces() | SetRetention() | TrustClock():
             return _of_workspaces(deck, command)
         case AddUser():
             return _add_user(deck, command)
@@ -211,11 +220,13 @@ def _explain(deck: Deck, command: Explain) -> dict[str, Any]:
     )
     selection = Selection(metrics[0].of if metrics else Subject.REQUESTS, window, tuple(map(parse_filter, command.filters)))
     query = Query(selection, metrics, Interval.parse(command.interval), tuple(dimension(name) for name in command.by))
-    route = plan(query, operator_scope(deck, workspace.id, command.user), deck.seals.ledger, now=now)
+    settled = settle(query, operator_scope(deck, workspace.id, command.user), deck.seals.ledger, now=now)
+    route = settled.route
     read = [("events", "", "", stretch) for stretch in route.events]
     read += [("rollup", one.cut.rollup, one.cut.zone, stretch) for one in route.slices for stretch in one.stretches]
     return {
         "route": route.reason,
+        "available_from": iso(settled.start) if settled.start > window.start else None,
         "reads": [
             {"from": source, "rollup": name or None, "days_of": where or None, "start": iso(start), "end": iso(end)}
             for source, name, where, (start, end) in sorted(read, key=lambda part: part[3])
@@ -231,14 +242,18 @@ def _workspace(deck: Deck, id_: str) -> Workspace:
     return found
 
 
-def _of_workspaces(deck: Deck, command: CreateWorkspace | ListWorkspaces | SetRetention) -> dict[str, Any]:
+def _of_workspaces(deck: Deck, command: CreateWorkspace | ListWorkspaces | SetRetention | TrustClock) -> dict[str, Any]:
     match command:
         case CreateWorkspace():
             return _create_workspace(deck, command)
         case ListWorkspaces():
-            return {"workspaces": [{"workspace_id": w.id, "name": w.name} for w in deck.directory.workspaces.all()]}
+            return {
+                "workspaces": [{"workspace_id": w.id, "name": w.name, **_kept(deck, w)} for w in deck.directory.workspaces.all()]
+            }
         case SetRetention():
             return _set_retention(deck, command)
+        case TrustClock():
+            return {"now": iso(deck.clock()), "was_ahead_days": deck.expirer.trust_clock() // DAY}
 
 
 def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
@@ -259,15 +274,29 @@ def _create_workspace(deck: Deck, command: CreateWorkspace) -> dict[str, Any]:
 
 
 def _set_retention(deck: Deck, command: SetRetention) -> dict[str, Any]:
-    workspace = _workspace(deck, command.workspace)
-    deck.directory.workspaces.change(workspace.id, {"retention_days": command.days})
-    kept = deck.seals.ledger.floor_of(workspace.id)
-    coming = kept if command.days is None else max(kept, floor_at(deck.clock(), command.days))
+    days, rollup_days = command.days, command.rollup_days or (None if command.keep_rollups else command.days)
+    if command.rollup_days is not None and (days is None or command.keep_rollups or command.rollup_days < days):
+        raise InvalidInput(
+            f"rollup_days is {command.rollup_days}; rollups are kept for at least as many days as events, which have an age of "
+            f"{days or 'none'}, or for ever, not both.",
+            field="rollup_days",
+        )
+    ages = {"retention_days": days, "rollup_days": rollup_days}
+    deck.directory.workspaces.change(_workspace(deck, command.workspace).id, ages)
+    return {"workspace_id": command.workspace, **_kept(deck, _workspace(deck, command.workspace))}
+
+
+def _kept(deck: Deck, workspace: Workspace) -> dict[str, Any]:
+    """Ages, floors, and the floors that are due."""
+    floor = deck.seals.ledger.floors[workspace.id]
+    due = floor.raised(deck.expirer.due(Ages(workspace.retention_days, workspace.rollup_days)))
     return {
-        "workspace_id": workspace.id,
-        "retention_days": command.days,
-        "kept_from": iso(kept) if kept else None,
-        "expires_before": iso(coming) if coming else None,
+        "retention_days": workspace.retention_days,
+        "rollup_days": workspace.rollup_days,
+        "events_from": iso(floor.events) if floor.events else None,
+        "rollups_from": iso(floor.rollups) if floor.rollups else None,
+        "events_expire_before": iso(due.events) if due.events > floor.events else None,
+        "rollups_expire_before": iso(due.rollups) if due.rollups > floor.rollups else None,
     }
 
 

@@ -1055,6 +1055,11 @@ def attribute(key: str) -> Dimension:
 # --- rollups ------------------------------------------------------------------------------------------------------
 
 
+def rollup_table(name: str) -> str:
+    """Where the store keeps the rollup of that name."""
+    return f"rollup_{name}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollup:
     """A cache of measures by some columns: what it holds is recomputed from the events, never counted up.
@@ -1072,16 +1077,19 @@ class Rollup:
     """Holds what was active in every minute, instead of sums by the time of the beginning."""
     values: tuple[str, ...] = ()
     """Names of the `VALUES` that it keeps."""
+    only: tuple[str, ...] | None = None
+    """Names of the measures it has, when these are not all that fit."""
 
     @property
     def table(self) -> str:
-        return f"rollup_{self.name}"
+        return rollup_table(self.name)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """All measures of its subject that can be joined over parts of a bucket, and the values it keeps."""
         joined = (m for m in MEASURES.values() if m.of is self.of and m.merge and m.activity == self.activity)
-        return (*joined, *(VALUES[name] for name in self.values))
+        fitting = (*joined, *(VALUES[name] for name in self.values))
+        return fitting if self.only is None else tuple(m for m in fitting if m.name in self.only)
 
     def tells(self, measure: Measure) -> bool:
         """Whether its rows are enough for the measure."""

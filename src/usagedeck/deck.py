@@ -18,7 +18,7 @@ from usagedeck.settings import Settings
 from usagedeck.store import freezing
 from usagedeck.store.answers import Answers, Shelf
 from usagedeck.store.clickhouse import Store
-from usagedeck.store.expiry import Expirer
+from usagedeck.store.expiry import Ages, Expirer
 from usagedeck.store.merging import Merger
 from usagedeck.store.rollup import Sealer, Seals
 from usagedeck.store.writer import Writer
@@ -161,19 +161,19 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             clock,
             longest_question=settings.export_seconds * 1000,
         )
-        sealer.start()
-        stack.callback(sealer.close)
         expirer = Expirer(
             store,
             seals,
+            sealer,
             writer.between,
-            sealer.standing_still,
-            lambda: {w.id: w.retention_days for w in directory.workspaces.all() if w.retention_days is not None},
+            lambda: {w.id: Ages(w.retention_days, w.rollup_days) for w in directory.workspaces.all()},
             clock,
             longest_question=settings.export_seconds * 1000,
         )
-        expirer.start()
         stack.callback(expirer.close)
+        stack.callback(sealer.close)  # first, since the expirer waits for it
+        sealer.start()
+        expirer.start()
         yield Deck(
             settings=settings,
             store=store,

@@ -15,8 +15,9 @@ from usagedeck import __version__
 from usagedeck.catalog import Subject
 from usagedeck.deck import Deck
 from usagedeck.store import inspection, schema
+from usagedeck.store.expiry import Ages
 from usagedeck.store.merging import monday
-from usagedeck.times import HOUR, MINUTE, iso
+from usagedeck.times import DAY, HOUR, MINUTE, iso
 
 MANY_PIECES = 300
 """The engine makes senders wait from 1,000 pieces in one partition."""
@@ -46,7 +47,11 @@ def _about(deck: Deck) -> Facts:
 
 def _clock(deck: Deck) -> Facts:
     latest = deck.store.latest_arrival() // 1000
-    return {"now": iso(deck.clock()), "latest_arrival": iso(latest) if latest else None}
+    return {
+        "now": iso(deck.clock()),
+        "latest_arrival": iso(latest) if latest else None,
+        "ahead_days": deck.expirer.ahead // DAY,
+    }
 
 
 def _disk(deck: Deck) -> Facts:
@@ -113,6 +118,27 @@ def _sealing(deck: Deck) -> Facts:
     }
 
 
+def _retention(deck: Deck) -> list[Facts]:
+    """Of every workspace of which something expires or has: from when on there is something; and up to where events should have
+    expired and wait to be sealed."""
+    found = []
+    for workspace in deck.directory.workspaces.all():
+        floor, ages = deck.seals.ledger.floors[workspace.id], Ages(workspace.retention_days, workspace.rollup_days)
+        due = floor.raised(deck.expirer.due(ages))
+        if due.events:
+            found.append(
+                {
+                    "workspace": workspace.id,
+                    "retention_days": ages.events,
+                    "rollup_days": ages.rollups,
+                    "events_from": iso(floor.events) if floor.events else None,
+                    "rollups_from": iso(floor.rollups) if floor.rollups else None,
+                    "events_wait": iso(wait) if (wait := deck.expirer.waiting.get(workspace.id)) else None,
+                }
+            )
+    return found
+
+
 def _settings(deck: Deck) -> Facts:
     return deck.settings.model_dump(mode="json", exclude={"metrics_token"})
 
@@ -129,6 +155,7 @@ SECTIONS: dict[str, Callable[[Deck], Any]] = {
     "tables": _tables,
     "weeks": _weeks,
     "sealing": _sealing,
+    "retention": _retention,
     "put_aside": lambda deck: inspection.put_aside(deck.store),
     "directory": lambda deck: deck.directory.counts(),
     "settings": _settings,
@@ -174,6 +201,7 @@ def _warnings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
             f"Sealing has not caught up for {behind:,} minutes, {days:,} days wait, and questions read events instead, which is "
             f"exact but slower. {why}",
         )
+    yield from _expiry_warnings(facts)
     ahead = deck.store.latest_arrival() // 1000 - deck.clock()
     if ahead > MINUTE:
         yield (
@@ -185,3 +213,20 @@ def _warnings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
         yield "not_private", f"Others on this machine can open {deck.settings.data_dir}; chmod 700 it."
     if not facts["directory"]["workspaces"]:
         yield "no_workspace", "There is no workspace yet; `usagedeck workspace create NAME` makes one and its first key."
+
+
+def _expiry_warnings(facts: Facts) -> Iterator[tuple[str, str]]:
+    for row in facts["retention"]:
+        if row["events_wait"]:
+            yield (
+                "expiry_waits",
+                f"Events of {row['workspace']} before {row['events_wait']} should have expired, and wait until all rollups are "
+                f"sealed there. {facts['sealing']['failed'] or 'Give it time after an import.'}",
+            )
+    if facts["clock"]["ahead_days"]:
+        yield (
+            "clock_jumped",
+            f"This machine's clock is {facts['clock']['ahead_days']:,} days ahead of the time that has passed since retention "
+            "last looked, so nothing expires by it. Set it; or, when it is right (the server was off so long, or a backup was "
+            "restored), run `usagedeck workspace trust-clock`.",
+        )

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -293,3 +294,15 @@ class LogQuery:
             raise InvalidInput("columns is empty; name at least one.", field="columns")
         if self.limit is not None and not 1 <= self.limit <= 1000:
             raise InvalidInput(f"limit is {self.limit}; it lies between 1 and 1000.", field="limit")
+
+
+def neighbours(query: LogQuery, places: Sequence[tuple[int, str]], more: bool) -> tuple[Cursor | None, Cursor | None]:
+    """The cursors of the older and of the newer page, of one whose rows have these places; `more` lie behind it."""
+    if not places:
+        return None, None
+    oldest, newest = (places[0], places[-1]) if query.ascending else (places[-1], places[0])
+    older, newer = Cursor(oldest[0], oldest[1], Direction.OLDER), Cursor(newest[0], newest[1], Direction.NEWER)
+    came = query.cursor.direction if query.cursor else Direction.NEWER if query.ascending else Direction.OLDER
+    if came is Direction.OLDER:
+        return older if more else None, newer if query.cursor else None
+    return older if query.cursor else None, newer if more else None

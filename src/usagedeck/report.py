@@ -17,7 +17,7 @@ from usagedeck.access import View, Who
 from usagedeck.catalog import CURRENCY, DIMENSIONS, METRICS, Dimension, Label, Subject, Type, Value
 from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
-from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word
+from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word, neighbours
 from usagedeck.sql import Scope, Series, Statement
 from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table, csv_lines, joined
@@ -33,10 +33,16 @@ class About:
     """What an answer is about: every event of the window that was acknowledged before `complete_through`."""
 
     window: Window
-    """The one that was asked for, or the part of it in which events are kept."""
+    """The one that was asked for, or the part of it that can be answered."""
     complete_through: int
     available_from: int | None
-    """The workspace's floor, when the window that was asked for reaches below it: what was before has expired."""
+    """From when on this question can be answered, when the window that was asked for reaches further back: what it would
+    need of the time before has expired."""
+
+    @property
+    def expired(self) -> bool:
+        """Nothing is left of the window."""
+        return self.available_from is not None and self.window.start == self.window.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Answer:
     route: str
     """From where it was read, and why."""
     buckets: Buckets = NO_BUCKETS
-    """Those of a question over time. None of them ends below the floor: what happened there is unknown and not zero."""
+    """Those of a question over time. None of them ends where nothing can be told yet: that is unknown and not zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,22 @@ class LogPage:
     about: About
 
 
-def _kept(selection: Selection, scope: Scope, fresh: int) -> tuple[Selection, About]:
-    """The part of a selection in which events are kept. Every question goes through here; one that does not would get the same
-    rows, since the floor is in the scope, but could not say what is missing."""
+def _kept(selection: Selection, floor: int, fresh: int) -> tuple[Selection, About]:
+    """The part of a selection at or above a floor. Every question goes through here; one that does not would get the same
+    rows, since its scope has the floors, but could not say what is missing."""
     asked = selection.window
-    if asked.start >= scope.floor:
+    if asked.start >= floor:
         return selection, About(asked, fresh, None)
-    window = replace(asked, start=min(scope.floor, asked.end))
-    return replace(selection, window=window), About(window, fresh, scope.floor)
+    window = replace(asked, start=min(floor, asked.end))
+    return replace(selection, window=window), About(window, fresh, floor)
+
+
+def _settled(deck: Deck, query: Query, scope: Scope, **more: Any) -> tuple[sql.Settled, About]:
+    """The same for a question over time: its numbers may be known of the time whose events have expired."""
+    fresh, asked = deck.clock(), query.selection.window
+    query = replace(query, selection=_named(deck, query.selection, scope))
+    found = sql.settle(query, scope, deck.seals.ledger, **more)
+    return found, About(found.query.selection.window, fresh, found.start if found.start > asked.start else None)
 
 
 # --- questions over time ------------------------------------------------------------------------------------------
@@ -79,22 +93,21 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
 
     Columns: `bucket_start`, `bucket_end`, then each dimension and its label, `is_other` when only the top series are kept,
     then the metrics. Without a breakdown every bucket has a row; with one, those that have events. Buckets that end
-    at or before the workspace's floor are left out. `now` ends the time in which requests can have been active. With `stream`
+    before there is anything to tell are left out. `now` ends the time in which requests can have been active. With `stream`
     the rows are read while they are written, in flat memory.
     """
     scope = access.scope(deck, who, view)
     now = now or deck.clock()
-    kept, about = _kept(query.selection, scope, deck.clock())
-    query = replace(query, selection=_named(deck, kept, scope))
-    if about.available_from is not None and about.window.start == about.window.end:
+    settled, about = _settled(deck, query, scope, now=now)
+    query, route = settled.query, settled.route
+    if about.expired:
         nothing = Table(_usage_columns(query, who.workspace.currency), ())
-        return Answer(nothing, about, "all of it has expired", Buckets((), about.window.end))
-    route = sql.plan(query, scope, deck.seals.ledger, now=now)
+        return Answer(nothing, about, route.reason, Buckets((), about.window.end))
     read = deck.answers.stream if stream else partial(_capped, deck, scope, query)
     if query.top is not None and sql.folds(query, route):
         points = _folded(query, query.top, read(sql.compile_top(query, scope, query.top, route=route)))
     else:
-        top, others = _top(deck, query, scope)
+        top, others = _top(deck, query, scope, settled.ranking)
         points = _points(query, read(sql.compile(query, scope, route=route, top=top, now=now)), top, others)
     if query.cumulative:
         points = _limited(query, _accumulated(query, points))
@@ -117,11 +130,10 @@ class _Point:
     """How many series are in it, where it is Other."""
 
 
-def _top(deck: Deck, query: Query, scope: Scope) -> tuple[list[Series] | None, int]:
+def _top(deck: Deck, query: Query, scope: Scope, route: sql.Plan) -> tuple[list[Series] | None, int]:
     """The series to keep, and how many others there are. None keeps all of them: that spares a look at every row's place."""
     if query.top is None:
         return None, 0
-    route = sql.plan_rank(query, scope, deck.seals.ledger)
     ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route), _span(scope, query.selection))
     width = len(query.dimensions)
     total = ranked[0][-1] if ranked else 0
@@ -290,15 +302,16 @@ def values(
 ) -> Answer:
     """The values a dimension takes in a selection, most frequent first, for menus. Columns: value, label, rows."""
     scope = access.scope(deck, who, view)
-    selection, about = _kept(selection, scope, deck.clock())
     counted = METRICS["requests" if selection.subject is Subject.REQUESTS else "attempts"]
-    query = Query(_named(deck, selection, scope), (counted,), Interval(unit="total"), (by,))
+    query = Query(selection, (counted,), Interval(unit="total"), (by,))
+    settled, about = _settled(deck, query, scope, only_ranked=True)
     names = _names(deck, by, scope)
     text = search.lower()
     like = Word(search, ((by.name, tuple(i for i, n in names.items() if text in n.lower())),)) if search else None
-    route = sql.plan_rank(query, scope, deck.seals.ledger)
-    statement = sql.rank(query, scope, min(limit, MAX_VALUES), route=route, like=like)
-    found = deck.answers.run(statement, _span(scope, selection))
+    found: Sequence[Row] = ()
+    if not about.expired:
+        statement = sql.rank(settled.query, scope, min(limit, MAX_VALUES), route=settled.route, like=like)
+        found = deck.answers.run(statement, _span(scope, settled.query.selection))
     rows: list[list[Cell]] = []
     for row in found:
         cell = None if row[0] == "" else str(row[0])
@@ -308,7 +321,7 @@ def values(
         Column("label", Type.STRING, f"{by.title} (name)"),
         Column("rows", Type.INT, counted.title, counted.unit),
     )
-    return Answer(Table(columns, rows), about, route.reason)
+    return Answer(Table(columns, rows), about, settled.route.reason)
 
 
 # --- single rows --------------------------------------------------------------------------------------------------
@@ -317,7 +330,7 @@ def values(
 def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: bool = False) -> LogPage:
     """A page of the log; with `stream` and no limit, all of it in flat memory."""
     scope = access.scope(deck, who, view)
-    selection, about = _kept(query.selection, scope, deck.clock())
+    selection, about = _kept(query.selection, scope.floor.events, deck.clock())
     query = replace(query, selection=_named(deck, selection, scope))
     statement = sql.compile_log(query, scope)
     columns, write, _ = _log_shape(deck, query, scope, who.workspace.currency)
@@ -329,7 +342,7 @@ def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: boo
     backwards = query.cursor is not None and (query.cursor.direction is Direction.NEWER) is not query.ascending
     if backwards:
         rows.reverse()
-    older, newer = _neighbours(query, rows, more)
+    older, newer = neighbours(query, [(row[0], str(row[1])) for row in rows], more)
     return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, about)
 
 
@@ -342,7 +355,7 @@ def log_lines(
     faster.
     """
     scope = access.scope(deck, who, view)
-    selection, about = _kept(query.selection, scope, deck.clock())
+    selection, about = _kept(query.selection, scope.floor.events, deck.clock())
     zone = selection.window.zone
     named = replace(query, selection=_named(deck, selection, scope))
     columns, _, parts = _log_shape(deck, named, scope, who.workspace.currency)
@@ -355,18 +368,6 @@ def log_lines(
         return csv_lines(page.table.with_constant(constant, text, at=at), zone), page.about
     head = csv_lines(Table((*columns[:at], constant, *columns[at:]), ()), zone)
     return chain(head, joined(row[0] for row in deck.answers.stream(statement))), about
-
-
-def _neighbours(query: LogQuery, rows: Sequence[Row], more: bool) -> tuple[Cursor | None, Cursor | None]:
-    if not rows:
-        return None, None
-    ends = (rows[0], rows[-1]) if query.ascending else (rows[-1], rows[0])
-    oldest, newest = ((row[0], str(row[1])) for row in ends)
-    older, newer = Cursor(*oldest, Direction.OLDER), Cursor(*newest, Direction.NEWER)
-    came = query.cursor.direction if query.cursor else Direction.NEWER if query.ascending else Direction.OLDER
-    if came is Direction.OLDER:
-        return older if more else None, newer if query.cursor else None
-    return older if query.cursor else None, newer if more else None
 
 
 def _log_shape(

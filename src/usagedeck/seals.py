@@ -8,7 +8,8 @@ a rollup: it takes the seal away, questions read the events themselves again, an
 Moments are numbers of one sequence that only rises, drawn on the thread that writes, between two commits: what was
 committed before a moment is visible to everything that is read after it. That is all the order there is to get right.
 
-A *floor* is the instant below which a workspace's events have expired; it only rises. Nothing below it counts as sealed.
+Below the floor of its rollups (see `floors`) nothing counts as sealed for a workspace. Below that of its events nothing can be
+made anew: what is sealed there is all there is, so no touch takes it away and no seal covers it again.
 
 Pure bookkeeping in memory; it neither reads nor writes anything. Making touches and seals durable is the work of whoever
 asks it (see `store.sealing`).
@@ -20,6 +21,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from usagedeck.catalog import Rollup
+from usagedeck.floors import Floor, Floors
 from usagedeck.stretches import Stretch, both, joined, without
 from usagedeck.times import MINUTE, first_instant, local_date, zone
 
@@ -149,6 +152,11 @@ def _cells(cut: Cut, stretch: Stretch) -> Iterator[int]:
         at = cut.cell(at)[1]
 
 
+def _above(cut: Cut, floor: int, start: int, end: int) -> Stretch:
+    """The cells of a stretch of whole ones that lie wholly at or above a floor."""
+    return (start, end) if start >= floor else cut.inner(min(max(start, floor), end), end)
+
+
 class _Touches:
     """When each quarter-hour of a workspace was last written to, as far as a seal cares."""
 
@@ -182,17 +190,19 @@ class Ledger:
         touches: Iterable[tuple[str, int, int]] = (),
         zones: Iterable[tuple[str, str, int]] = (),
         latest: int = 0,
-        floors: Iterable[tuple[str, int]] = (),
+        floors: Iterable[tuple[str, Floor]] = (),
     ) -> None:
         """`touches` are (workspace, quarter-hour, moment), `zones` are (workspace, zone, since which moment), `floors` are
-        (workspace, instant); `latest` is the highest number that was ever drawn."""
+        (workspace, its floors); `latest` is the highest number that was ever drawn."""
         self._lock = threading.RLock()
         self._covers: dict[tuple[Cut, str], Cover] = {}
         self._extents: dict[tuple[int, str], list[Stretch]] = {}
         self._numbers: dict[str, set[int]] = {}
         self._touches: dict[str, _Touches] = {}
         self._zones: dict[str, tuple[str, int]] = {}
-        self.floors: dict[str, int] = {}
+        self.floors = Floors(floors)
+        self.formers: Mapping[str, Rollup] = {}
+        """Rollups of former definitions, for the time whose events are gone."""
         self._drawn = latest
         self._offered = 0  # up to here something was sealed, or is being sealed
         self._begun = 0  # the moment of the latest seal that was begun
@@ -204,24 +214,18 @@ class Ledger:
             self.touch([(workspace, quarter)], moment)
         for workspace, name, moment in zones:
             self.place(workspace, name, moment)
-        for workspace, floor in floors:
-            self.raise_floor(workspace, floor)
-
-    def raise_floor(self, workspace: str, floor: int) -> None:
-        """A lower one than the workspace has changes nothing."""
-        self.floors[workspace] = max(self.floor_of(workspace), floor)
 
     def floor_of(self, workspace: str) -> int:
         """From when on the workspace's events are kept; 0 while nothing has expired."""
-        return self.floors.get(workspace, 0)
+        return self.floors[workspace].events
 
     def forget_below(self, lowest: int) -> None:
-        """Drop what was sealed for everybody below the lowest floor, and what is a workspace's own below its own floor."""
+        """Drop what was sealed for everybody below the lowest floor of rollups, and what is a workspace's own below its own."""
         with self._lock:
             for (_, workspace), cover in self._covers.items():
-                cover.forget_below(lowest if workspace == EVERYBODY else self.floor_of(workspace))
+                cover.forget_below(lowest if workspace == EVERYBODY else self.floors[workspace].rollups)
             for workspace, touches in self._touches.items():
-                touches.forget_below(self.floor_of(workspace))
+                touches.forget_below(self.floors[workspace].rollups)
 
     # --- drawn on the writer's thread, between two commits
 
@@ -248,7 +252,7 @@ class Ledger:
                 (workspace, quarter)
                 for workspace, met in quarters.items()
                 for quarter in met
-                if quarter < self._offered and self._moment(workspace, quarter) <= self._begun
+                if self.floor_of(workspace) <= quarter < self._offered and self._moment(workspace, quarter) <= self._begun
             ]
 
     def touch(self, quarters: Iterable[tuple[str, int]], moment: int) -> None:
@@ -265,6 +269,11 @@ class Ledger:
         with self._lock:
             self._drawn = max(self._drawn, moment)
             self._zones[workspace] = (name, moment)
+
+    def frozen(self, cut: Cut, start: int) -> set[str]:
+        """The workspaces of which a seal that starts there would hold nothing, or too little: some of their events are gone."""
+        with self._lock:
+            return {w for w, floor in self.floors if floor.events > start and self._concerns(cut, w)}
 
     def publish(self, seals: Iterable[Seal]) -> None:
         with self._lock:
@@ -293,7 +302,7 @@ class Ledger:
             found = {
                 workspace: without(stretch, [(p.start, p.end) for p in self._live(cut, workspace, *stretch)])
                 for workspace in concerned
-                if self._concerns(cut, workspace) and (stretch := self._kept(cut, workspace, start, end))
+                if self._concerns(cut, workspace) and (stretch := _above(cut, self.floor_of(workspace), start, end))
             }
         return {workspace: holes for workspace, holes in found.items() if holes}
 
@@ -319,6 +328,12 @@ class Ledger:
         """Where a workspace may read the cut's rows and under which number: whole cells, in order of time."""
         with self._lock:
             return self._live(cut, workspace, *cut.inner(start, end)) if self._concerns(cut, workspace) else []
+
+    def until(self, cut: Cut, workspace: str, start: int, end: int) -> int:
+        """Up to where a workspace may read a stretch of whole cells without a gap."""
+        return next(
+            (low for low, _ in without((start, end), [(p.start, p.end) for p in self.live(cut, workspace, start, end)])), end
+        )
 
     def zone_of(self, workspace: str) -> str:
         """The zone whose days are sealed for a workspace, UTC's apart; empty when none are."""
@@ -360,16 +375,10 @@ class Ledger:
     def _concerns(self, cut: Cut, workspace: str) -> bool:
         return cut.zone in ("", UTC) or self._zones.get(workspace, ("", 0))[0] == cut.zone
 
-    def _kept(self, cut: Cut, workspace: str, start: int, end: int) -> Stretch:
-        """The cells of a stretch of whole ones that lie wholly at or above the workspace's floor."""
-        if start >= self.floor_of(workspace):
-            return start, end
-        return cut.inner(min(max(start, self.floor_of(workspace)), end), end)
-
     def _live(self, cut: Cut, workspace: str, start: int, end: int) -> list[Piece]:
         return [
             part
-            for piece in self._pieces(cut, workspace, *self._kept(cut, workspace, start, end))
+            for piece in self._pieces(cut, workspace, *_above(cut, self.floors[workspace].rollups, start, end))
             for part in piece.without(joined(cut.cell(q) for q in self._touched(workspace, piece)))
         ]
 

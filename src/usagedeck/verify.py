@@ -154,13 +154,13 @@ def _portions(days: Iterable[Stretch], rows: Mapping[int, int]) -> Iterator[Stre
 
 
 def _stretches(deck: Deck, cut: Cut, workspace: Workspace, rows: Mapping[int, int]) -> Iterator[Sealed]:
-    pieces = deck.seals.ledger.live(cut, workspace.id, 0, LATEST_WINDOW)
+    pieces = _live(deck, cut, workspace.id, 0, LATEST_WINDOW)
     for start, end in _portions(_days(cut, pieces), rows):
         yield Sealed(cut.rollup, cut.zone, workspace.id, start, end)
 
 
 def _a_stretch(deck: Deck, cut: Cut, workspace: Workspace, dice: random.Random) -> Sealed | None:
-    pieces = deck.seals.ledger.live(cut, workspace.id, 0, LATEST_WINDOW)
+    pieces = _live(deck, cut, workspace.id, 0, LATEST_WINDOW)
     if not pieces:
         return None
     (piece,) = dice.choices(pieces, [p.end - p.start for p in pieces])
@@ -169,10 +169,10 @@ def _a_stretch(deck: Deck, cut: Cut, workspace: Workspace, dice: random.Random) 
 
 
 def _local_days(deck: Deck, workspace: Workspace, rows: Mapping[int, int]) -> list[Stretch]:
-    """The days of the workspace's zone that hold events and are over."""
-    local = Cut("", workspace.time_zone)
+    """The days of the workspace's zone that hold events and are over. Below the floor of the events views differ as they must."""
+    local, floor = Cut("", workspace.time_zone), deck.seals.ledger.floor_of(workspace.id)
     days = {local.cell(instant) for day in rows for instant in (day, day + DAY - 1)}
-    return sorted(day for day in days if day[1] <= deck.clock())
+    return sorted(day for day in days if day[0] >= floor and day[1] <= deck.clock())
 
 
 def _windows(deck: Deck, subject: Subject, workspace: Workspace, rows: Mapping[int, int]) -> Iterator[Views]:
@@ -205,10 +205,16 @@ def _sealed(deck: Deck, task: Sealed, unseal: bool) -> Outcome:
     cut = Cut(task.rollup, task.zone)
     check = f"rollup {cut.rollup} by {_size(cut)}"
     outcome = Outcome({check: 0}, {check: 0})
-    pieces = deck.seals.ledger.live(cut, task.workspace, task.start, task.end)
+    pieces = _live(deck, cut, task.workspace, task.start, task.end)
     for at in range(0, len(pieces), STRETCHES_AT_ONCE):
         _compare(deck, cut, task.workspace, pieces[at : at + STRETCHES_AT_ONCE], outcome, check, unseal=unseal)
     return outcome
+
+
+def _live(deck: Deck, cut: Cut, workspace: str, start: int, end: int) -> list[Piece]:
+    """What is sealed of the time whose events are kept: below there is nothing to compare it with."""
+    floor = deck.seals.ledger.floor_of(workspace)
+    return deck.seals.ledger.live(cut, workspace, min(max(start, floor), end), end)
 
 
 def _size(cut: Cut) -> str:

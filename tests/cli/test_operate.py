@@ -100,8 +100,8 @@ def test_for_people_the_key_stands_alone_on_standard_output(run: Run) -> None:
 def test_how_long_events_are_kept(run: Run) -> None:
     create(run, "Acme", "--id", "ws_acme")
     said = run("workspace", "retention", "ws_acme", "--days", "30", "--json").json
-    assert (said["workspace_id"], said["retention_days"], said["kept_from"]) == ("ws_acme", 30, None)
-    assert said["expires_before"].endswith("T00:00:00.000Z")
+    assert (said["workspace_id"], said["retention_days"], said["events_from"]) == ("ws_acme", 30, None)
+    assert said["events_expire_before"].endswith("T00:00:00.000Z")
     assert run("workspace", "retention", "ws_acme", "--keep", "--json").json["retention_days"] is None
 
 

@@ -93,7 +93,7 @@ def test_a_directory_of_an_older_release_is_brought_to_today_with_all_its_data(
     (space,) = directory.workspaces.all()
     assert (space.id, space.name, space.currency, space.time_zone) == ("ws", "Acme", "eur", "Europe/Berlin")
     assert (space.billing_day, space.concurrency_limit, space.full_ip, space.created_at) == (15, 7, True, 1)
-    assert space.retention_days == (30 if revision == "0002" else None)
+    assert space.retention_days == space.rollup_days == (30 if revision == "0002" else None), "rollups went with the events"
     assert space.redactions == ()
     ((user, member),) = directory.people.members("ws")
     assert (user.id, user.email, user.name, user.password, user.created_at) == ("ana", "ana@acme.test", "Ana", "hash", 2)

@@ -15,12 +15,12 @@ from usagedeck import admin, report
 from usagedeck.catalog import METRICS, ROLLUPS, Subject, dimension, fields
 from usagedeck.deck import Deck, open_deck
 from usagedeck.events import Rejection
+from usagedeck.floors import Floor
 from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.seals import Cut, Ledger
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
-from usagedeck.store import expiry
-from usagedeck.store import rollup as rollups
+from usagedeck.store import definitions, expiry
 from usagedeck.store.clickhouse import Store
 from usagedeck.store.expiry import floor_at
 from usagedeck.store.inspection import partitions
@@ -118,7 +118,7 @@ def everything(
 def unsealed(house: House) -> Deck:
     """The same deck with nothing sealed: all is read from the events."""
     seals = object.__new__(Seals)
-    seals.ledger = Ledger(floors=house.deck.seals.ledger.floors.items())
+    seals.ledger = Ledger(floors=house.deck.seals.ledger.floors)
     return replace(house.deck, seals=seals)
 
 
@@ -264,7 +264,7 @@ def test_what_expires_while_it_waits_for_the_writer_is_not_written(
     submit = Writer.submit
 
     def overtaken(writer: Writer, *job: Any) -> Any:
-        writer.between(lambda: acme.deck.seals.raise_floor(acme.workspace_id, floor)).result(30)
+        writer.between(lambda: acme.deck.seals.raise_floor(acme.workspace_id, Floor(floor, floor))).result(30)
         return submit(writer, *job)
 
     monkeypatch.setattr(Writer, "submit", overtaken)
@@ -447,8 +447,8 @@ def test_a_changed_definition_brings_nothing_back_and_takes_nothing(
         expected, others = everything(acme, floor, end), everything(berlin, end - 60 * DAY, end)
         keep(acme, DAYS)
         expire(deck, clock)
-    usual = rollups.definition
-    monkeypatch.setattr(rollups, "definition", lambda rollup: usual(rollup)[::-1])
+    usual = definitions.definition
+    monkeypatch.setattr(definitions, "definition", lambda rollup: usual(rollup)[::-1])
     with open_deck(settings, clock) as deck:
         acme, berlin = (House(deck, old.workspace_id, old.api_key, old.who) for old in (acme, berlin))
         assert deck.sealer.look() > 0

@@ -21,6 +21,7 @@ from usagedeck.query import Query, Selection
 from usagedeck.seals import QUARTER, Cut
 from usagedeck.settings import Settings
 from usagedeck.sql import Scope, Statement
+from usagedeck.store import definitions
 from usagedeck.store import rollup as module
 from usagedeck.store.clickhouse import Store
 from usagedeck.times import DAY, HOUR, zone
@@ -373,8 +374,10 @@ def test_a_changed_definition_starts_unsealed(settings: Settings, clock: StillCl
         house.send([request(clock.now - hours * HOUR, f"r{hours}") for hours in range(1, 60)])
         deck.sealer.look()
         settle(house)
-    usual = module.definition
-    monkeypatch.setattr(module, "definition", lambda rollup: usual(rollup)[::-1] if rollup.name == "voices" else usual(rollup))
+    usual = definitions.definition
+    monkeypatch.setattr(
+        definitions, "definition", lambda rollup: usual(rollup)[::-1] if rollup.name == "voices" else usual(rollup)
+    )
     with open_deck(settings, clock) as deck:
         again = House(deck, house.workspace_id, house.api_key, house.who)
         assert deck.seals.ledger.live(Cut("voices"), "ws_acme", 0, clock.now) == []
@@ -388,7 +391,7 @@ def test_a_changed_definition_starts_unsealed(settings: Settings, clock: StillCl
 
 
 def test_another_definition_has_another_name() -> None:
-    names = [module.definition(rollup) for rollup in ROLLUPS.values()]
+    names = [definitions.definition(rollup) for rollup in ROLLUPS.values()]
     assert len(set(names)) == len(names)
 
 

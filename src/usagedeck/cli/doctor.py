@@ -40,6 +40,7 @@ def _show(found: dict[str, Any]) -> None:
         "events": f"{events['rows']:,} rows{per_event}",
         "pieces": f"at most {crowded} in one partition, {weeks['unmerged_weeks']} weeks to be merged",
         "sealing": _sealing(found["sealing"]["rollups"]),
+        "retention": _retention(found["retention"]),
         "directory": ", ".join(f"{count:,} {name}" for name, count in found["directory"].items()),
         "settings": ", ".join(f"{row['name']}={row['actual']}" for row in found["engine_settings"]),
     }
@@ -53,6 +54,11 @@ def _show(found: dict[str, Any]) -> None:
         say.print(f"[yellow]warning:[/] {escape(warning['message'])}", soft_wrap=True)
     if not found["warnings"]:
         say.print("Nothing to do.")
+
+
+def _retention(rows: list[dict[str, Any]]) -> str:
+    waiting = sum(bool(row["events_wait"]) for row in rows)
+    return f"{len(rows):,} workspaces have an age or a floor; {waiting:,} wait to be sealed" if rows else "nothing expires"
 
 
 def _sealing(rollups: list[dict[str, Any]]) -> str:

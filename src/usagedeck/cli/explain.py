@@ -39,4 +39,6 @@ def explain_command(
         print_json(found)
         return
     typer.echo(found["route"])
+    if found["available_from"]:
+        typer.echo(f"What came before {found['available_from']} has expired for this question.")
     print_table(found["reads"], ("from", "rollup", "days_of", "start", "end"))

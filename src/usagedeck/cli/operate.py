@@ -10,6 +10,9 @@ from usagedeck.access import Permission, Role
 from usagedeck.cli.common import AsJson, DataDir, WorkspaceId, carry_out, print_json, print_table, say, settings_of
 from usagedeck.errors import InvalidInput
 
+KEPT = ("retention_days", "rollup_days", "events_from", "rollups_from", "events_expire_before", "rollups_expire_before")
+"""How long something of a workspace is kept, from when on it is there, and what is about to go."""
+
 workspace_app = typer.Typer(help="Workspaces: the tenants whose usage is kept apart.", no_args_is_help=True)
 user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -52,7 +55,7 @@ def workspace_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        print_table(found["workspaces"], ("workspace_id", "name"))
+        print_table(found["workspaces"], ("workspace_id", "name", *KEPT))
 
 
 @workspace_app.command("retention")
@@ -61,23 +64,44 @@ def workspace_retention(
     days: Annotated[
         int | None, typer.Option(min=1, max=admin.MAX_RETENTION_DAYS, help="Events older than so many days expire.")
     ] = None,
+    rollup_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=admin.MAX_RETENTION_DAYS,
+            help="What rollups say is kept so long; as long as the events when absent.",
+        ),
+    ] = None,
+    keep_rollups: Annotated[bool, typer.Option("--keep-rollups", help="What rollups say is kept for ever.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Nothing expires any more.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set how long a workspace keeps its events. What has expired is gone for good."""
+    """Set how long a workspace keeps its events and its rollups. What has expired is gone for good."""
     if keep == (days is not None):
         raise InvalidInput("Say either --days N or --keep.", field="days")
-    done = carry_out(settings_of(data_dir=data_dir), admin.SetRetention(workspace=id_, days=days))
+    command = admin.SetRetention(workspace=id_, days=days, rollup_days=rollup_days, keep_rollups=keep_rollups)
+    done = carry_out(settings_of(data_dir=data_dir), command)
     if as_json:
         print_json(done)
     elif days is None:
         say.print(f"[bold]{done['workspace_id']}[/] keeps what it has.")
     else:
+        rollups = "for ever" if keep_rollups else f"for {done['rollup_days']} days"
         say.print(
-            f"[bold]{done['workspace_id']}[/] keeps events for {days} days. Within the hour, those before "
-            f"{done['expires_before']} are answered no more, and then deleted for good; each day one more day."
+            f"[bold]{done['workspace_id']}[/] keeps events for {days} days and rollups {rollups}. Within the hour, what is older "
+            "is answered no more (events not before their rollups are sealed), and then deleted for good; each day one more day."
         )
+
+
+@workspace_app.command("trust-clock")
+def workspace_trust_clock(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Say that this machine's clock is right although it jumped. Until then nothing expires by it."""
+    done = carry_out(settings_of(data_dir=data_dir), admin.TrustClock())
+    if as_json:
+        print_json(done)
+    else:
+        say.print(f"It is {done['now']}. What has an age expires by that again, within the hour.")
 
 
 @user_app.command("add")

@@ -57,6 +57,7 @@ workspaces = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("retention_days", Integer),
     Column("redactions", Names),
+    Column("rollup_days", Integer),
 )
 
 users = Table(

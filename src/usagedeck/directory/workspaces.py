@@ -24,6 +24,8 @@ class Workspace:
     """How long its events are kept; None: for ever."""
     redactions: tuple[str, ...] = ()
     """Fields of its events that are not kept, and attributes as `attributes.<key>`."""
+    rollup_days: int | None = None
+    """How long its rollups are kept, at least as long as its events; None: for ever."""
 
 
 class Workspaces:

@@ -7,8 +7,8 @@ catalogue. Calendars do not exist here either: buckets arrive as integers (see `
 from usagedeck.sql.comparing import compare, per_day
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import compile_log
-from usagedeck.sql.plan import Plan, measures_of, plan, plan_rank
-from usagedeck.sql.sealing import fill
+from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, settle
+from usagedeck.sql.sealing import fill, source
 from usagedeck.sql.split import Series
 from usagedeck.sql.statement import Bound, Scope, Statement
 from usagedeck.sql.usage import compile, compile_top, folds, rank  # noqa: A004 - the word of the field
@@ -22,6 +22,7 @@ __all__ = [
     "Plan",
     "Scope",
     "Series",
+    "Settled",
     "Statement",
     "compare",
     "compile",
@@ -35,4 +36,6 @@ __all__ = [
     "plan",
     "plan_rank",
     "rank",
+    "settle",
+    "source",
 ]

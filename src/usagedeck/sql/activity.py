@@ -38,7 +38,7 @@ def active(
     owners = [starts[bisect_right(starts, edge) - 1] for edge in edges]
     read = [int(any(low <= max(edge, window.start) < high for low, high in stretches)) for edge in edges]
     firsts, indexes = bind(edges, "Array(Int64)"), bind(list(range(1, len(edges) + 1)), "Array(Int64)")
-    begin, end = bind(max(window.start, edges[0], scope.floor), "Int64"), bind(window.end, "Int64")
+    begin, end = bind(max(window.start, edges[0], scope.floor.events), "Int64"), bind(window.end, "Int64")
     stop = bind(min(window.end, now or window.end), "Int64")
     rows = (
         f"SELECT *, time + ifNull(duration_ms, 0) AS ends, "

@@ -97,7 +97,7 @@ def where(
     Those that began in one of the stretches (the window, when absent), or that were `active` in one.
     """
     window = selection.window
-    parts = _whose(scope, bind, MAX_DURATION if active else 0)
+    parts = _whose(scope, scope.floor.events - (MAX_DURATION if active else 0), bind)
     parts.append(_within(((window.start, window.end),) if stretches is None else stretches, bind, active=active))
     parts += [f"({condition(one, bind)})" for one in selection.filters]
     parts += [f"({_word(word, selection.subject, bind)})" for word in selection.search]
@@ -106,7 +106,7 @@ def where(
 
 def sealed(selection: Selection, scope: Scope, slices: Sequence[Slice], bind: Binder) -> str:
     """The rows of a rollup that answer for a selection in the stretches of its slices."""
-    parts = _whose(scope, bind)
+    parts = _whose(scope, scope.floor.rollups, bind)
     parts.append(" OR ".join(f"({_counting(one, bind)})" for one in slices))
     if len(slices) > 1:
         parts[-1] = f"({parts[-1]})"
@@ -123,10 +123,10 @@ def _counting(one: Slice, bind: Binder) -> str:
     return " AND ".join(parts)
 
 
-def _whose(scope: Scope, bind: Binder, reach: int = 0) -> list[str]:
-    """Rows of the scope. What began up to `reach` before the floor may have been active above it."""
+def _whose(scope: Scope, floor: int, bind: Binder) -> list[str]:
+    """Rows of the scope at or above a floor."""
     own = [f"user_id = {bind(scope.user_id, 'String')}"] if scope.user_id is not None else []
-    kept = [f"time >= {bind(scope.floor - reach, 'Int64')}"] if scope.floor else []
+    kept = [f"time >= {bind(floor, 'Int64')}"] if floor > 0 else []
     return [f"workspace_id = {bind(scope.workspace_id, 'String')}", *own, *kept]
 
 

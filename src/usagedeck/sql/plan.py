@@ -3,11 +3,14 @@
 The events themselves can answer everything. A rollup answers what names no column that it lacks, where its seals count and
 no edge of a bucket cuts through its cells; what it leaves open is read from the events, in the same statement. So every
 route gives the same answer, and only the time it takes differs.
+
+Where the events have expired (see `floors`), rollups are all there is: any that hold what is needed are read there, those of
+former definitions too. What none of them can tell is left out from its end back, and the answer says so (`settle`).
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usagedeck.catalog import MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
 from usagedeck.query import Query, Selection
@@ -21,12 +24,13 @@ MOST_STRETCHES = 200
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is read: slices of a rollup, and the events of the stretches that they leave open."""
+    """What is read: slices of rollups, and the events of the stretches that they leave open."""
 
     reason: str
     events: tuple[Stretch, ...]
-    rollup: Rollup | None = None
     slices: tuple[Slice, ...] = ()
+    start: int = 0
+    """The first instant from which on it tells everything."""
 
 
 def measures_of(query: Query) -> tuple[Measure, ...]:
@@ -59,49 +63,98 @@ def plan_rank(query: Query, scope: Scope, ledger: Ledger) -> Plan:
     return _plan(query, ranked_by(query), scope, ledger, (query.selection.window.start,), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The part of a question that can be answered exactly, and how."""
+
+    query: Query
+    """Its window begins where all that was asked for is known from there on; it is empty when that is nowhere in it."""
+    route: Plan
+    """Of its numbers."""
+    ranking: Plan
+    """Of its ranks."""
+    start: int
+    """From when on all of it is known."""
+
+
+def settle(query: Query, scope: Scope, ledger: Ledger, *, now: int | None = None, only_ranked: bool = False) -> Settled:
+    """What can be told of a question, from events or, where these have expired, from rollups."""
+    start = query.selection.window.start
+    while True:
+        routes = [] if only_ranked else [plan(query, scope, ledger, now=now)]
+        if only_ranked or query.top is not None:
+            routes.append(plan_rank(query, scope, ledger))
+        route, ranking, window = routes[0], routes[-1], query.selection.window
+        known = max(route.start, ranking.start)
+        if known <= window.start:
+            return Settled(query, route, ranking, start)
+        start, window = known, replace(window, start=min(known, window.end))
+        query = replace(query, selection=replace(query.selection, window=window))
+        if window.start == window.end:
+            return Settled(query, Plan("all of it has expired", ()), Plan("all of it has expired", ()), start)
+
+
 def _plan(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Ledger, edges: Sequence[int], now: int | None) -> Plan:
-    window = query.selection.window
-    whole = (min(max(window.start, scope.floor), window.end), window.end)
-    rollup, reason = _choose(query, measures, scope)
-    if rollup is None:
-        return Plan(reason, (whole,))
+    window, floor = query.selection.window, scope.floor
+    rollups, reason = _choose(query, measures, scope, ledger)
+    low = max(window.start, floor.rollups if rollups else floor.events)
+    if low >= window.end:
+        return Plan(reason, ((low, window.end),), start=low)
+    events_from = min(max(low, floor.events), window.end)
+    only = Plan(reason, ((events_from, window.end),), start=max(low, floor.events))
+    if not rollups:
+        return only
     slices: list[Slice] = []
-    open_: list[Stretch] = [whole]
-    behind = window.end if now is None or not rollup.activity else max(window.start, min(window.end, now))
-    for cut in _cuts(rollup, scope, ledger):
+    open_: list[Stretch] = [(low, window.end)]
+    behind = window.end if now is None or not rollups[0].activity else max(window.start, min(window.end, now))
+    for cut in (cut for rollup in rollups for cut in _cuts(rollup, scope, ledger)):
+        until = behind if cut.rollup == rollups[0].name else min(behind, events_from)
         pieces = [
             piece
             for stretch in open_
-            for found in ledger.live(cut, scope.workspace_id, stretch[0], min(stretch[1], behind))
+            if stretch[0] < until
+            for found in ledger.live(cut, scope.workspace_id, stretch[0], min(stretch[1], until))
             for piece in _uncut(found, cut, edges)
         ]
         if pieces:
             slices.append(ledger.slice(cut, scope.workspace_id, pieces))
             open_ = [left for stretch in open_ for left in without(stretch, slices[-1].stretches)]
     if not slices:
-        return Plan(f"rollup {rollup.name} has nothing sealed there, or buckets cut through its quarter-hours", (whole,))
-    if sum(len(s.stretches) for s in slices) + len(open_) > MOST_STRETCHES:
-        return Plan(f"rollup {rollup.name} is sealed in too many pieces there", (whole,))
-    sizes = " and ".join(f"days of {s.cut.zone}" if s.cut.zone else "quarter-hours" for s in slices)
-    events = f", {len(open_)} stretches from events" if open_ else ""
-    return Plan(f"rollup {rollup.name} by {sizes}{events}", tuple(open_), rollup, tuple(slices))
+        return replace(
+            only, reason=f"rollup {rollups[0].name} has nothing sealed there, or buckets cut through its quarter-hours"
+        )
+    if low == events_from and sum(len(s.stretches) for s in slices) + len(open_) > MOST_STRETCHES:
+        return replace(only, reason=f"rollup {rollups[0].name} is sealed in too many pieces there")
+    unknown = [end if end < events_from else floor.events for start, end in open_ if start < events_from]
+    events = tuple((max(start, events_from), end) for start, end in open_ if end > events_from)
+    return Plan(_told(slices, events), events, tuple(slices), max([low, *unknown]))
 
 
-def _choose(query: Query, measures: Sequence[Measure], scope: Scope) -> tuple[Rollup | None, str]:
-    """The first rollup that holds everything; without one, what stands in the way."""
+def _told(slices: Sequence[Slice], events: Sequence[Stretch]) -> str:
+    parts = []
+    for name in dict.fromkeys(s.cut.rollup for s in slices):
+        sizes = (f"days of {s.cut.zone}" if s.cut.zone else "quarter-hours" for s in slices if s.cut.rollup == name)
+        parts.append(f"rollup {name} by {' and '.join(sizes)}")
+    return ", ".join(parts) + (f", {len(events)} stretches from events" if events else "")
+
+
+def _choose(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Ledger) -> tuple[list[Rollup], str]:
+    """The rollups that hold everything, the one to read first; without any, what stands in the way."""
     selection = query.selection
     if lonely := [m.name for m in measures if not m.merge and not m.values]:
-        return None, f"{', '.join(lonely)} cannot be joined from parts"
+        return [], f"{', '.join(lonely)} cannot be joined from parts"
     if selection.search:
-        return None, "a search looks at every event"
+        return [], "a search looks at every event"
     needed = needs(query, selection, scope)
-    for rollup in ROLLUPS.values():
+    wanted = (*measures, *(ranked_by(query) if query.top is not None else ()))
+    found = []
+    for rollup in (*ROLLUPS.values(), *ledger.formers.values()):
         holds = rollup.of is selection.subject and needed.issubset({"workspace_id", *rollup.columns})
         if rollup.activity and query.dimensions:
             continue  # it knows only that nobody was active, not who was there
-        if holds and all(rollup.tells(m) for m in measures):
-            return rollup, ""
-    return None, f"no rollup holds {', '.join(sorted(needed - {'workspace_id'})) or 'these measures together'}"
+        if holds and all(rollup.tells(m) for m in wanted):
+            found.append(rollup)
+    return found, f"no rollup holds {', '.join(sorted(needed - {'workspace_id'})) or 'these measures together'}"
 
 
 def needs(query: Query, selection: Selection, scope: Scope) -> frozenset[str]:

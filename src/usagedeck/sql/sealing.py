@@ -31,6 +31,16 @@ def cells(cut: Cut, stretches: Sequence[Stretch], workspaces: Sequence[str] | No
     """SELECT of what the events say of the cells in some stretches, which are in order: `cell`, `workspace_id`, the rollup's
     columns, and `m_…` for each of its measures."""
     rollup = ROLLUPS[cut.rollup]
+    sums = [f"{m.sql()} AS m_{m.name}" for m in rollup.measures]
+    grouped = ", ".join(["cell", "workspace_id", *rollup.columns])
+    return f"SELECT {grouped}, {', '.join(sums)} FROM ({source(rollup, cut, stretches, workspaces, bind)}) GROUP BY {grouped}"
+
+
+def source(
+    rollup: Rollup, cut: Cut, stretches: Sequence[Stretch], workspaces: Sequence[str] | None, bind: Binder | None = None
+) -> str:
+    """SELECT of what is counted: rows of events, or of the minutes in which they were active, each with its `cell`."""
+    bind = bind or Binder()
     whose = "" if workspaces is None else f"workspace_id IN {bind(workspaces, 'Array(String)')} AND "
     low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
     at = "minute" if rollup.activity else "time"
@@ -38,12 +48,10 @@ def cells(cut: Cut, stretches: Sequence[Stretch], workspaces: Sequence[str] | No
     reach = MAX_DURATION if rollup.activity else 0
     hull = f"{whose}time >= {bind(low - reach, 'Int64')} AND time < {bind(high, 'Int64')}"
     if rollup.activity:
-        source, place = f"({_minutes(rollup, hull)}) WHERE {inside}", at
+        rows, place = f"({_minutes(rollup, hull)}) WHERE {inside}", at
     else:
-        source, place = f"{rollup.of} FINAL WHERE {hull} AND ({inside})", _cell(cut, low, high, bind)
-    sums = [f"{m.sql()} AS m_{m.name}" for m in rollup.measures]
-    grouped = ", ".join(["cell", "workspace_id", *rollup.columns])
-    return f"SELECT {grouped}, {', '.join(sums)} FROM (SELECT *, {place} AS cell FROM {source}) GROUP BY {grouped}"
+        rows, place = f"{rollup.of} FINAL WHERE {hull} AND ({inside})", _cell(cut, low, high, bind)
+    return f"SELECT *, {place} AS cell FROM {rows}"
 
 
 def _cell(cut: Cut, low: int, high: int, bind: Binder) -> str:

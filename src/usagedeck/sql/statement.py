@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
+from usagedeck.floors import NO_FLOOR, Floor
+
 Bound: TypeAlias = (
     str
     | int
@@ -17,17 +19,18 @@ Bound: TypeAlias = (
     | Sequence[tuple[int, int]]
     | Sequence[tuple[str, int]]
     | Sequence[tuple[int, str, int, int]]
+    | Sequence[tuple[int, str, str, int, int, int]]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose rows may be read, and from when on: a workspace's, or those of one of its users."""
+    """Whose rows may be read, and from when on: a workspace's, or those of one of its users. Every WHERE has its floor, so nobody
+    can ask past it (see `floors`)."""
 
     workspace_id: str
     user_id: str | None = None
-    floor: int = 0
-    """Epoch milliseconds; whatever began before has expired. Every WHERE has it, so nobody can ask past it."""
+    floor: Floor = NO_FLOOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ An answer is put together from parts with the same columns: what the rollup of i
 
 from collections.abc import Sequence
 
-from usagedeck.catalog import Measure, Metric, Sum
+from usagedeck.catalog import Measure, Metric, Sum, rollup_table
 from usagedeck.query import Query, Word
 from usagedeck.sql.activity import active
 from usagedeck.sql.conditions import sealed, where
@@ -95,7 +95,7 @@ def folds(query: Query, route: Plan) -> bool:
     buckets are few.
     """
     return (
-        route.rollup is not None
+        bool(route.slices)
         and len(query.buckets) <= FEW_BUCKETS
         and not any(by.overlapping for by in query.dimensions)
         and all(m.additive and m.merge for m in measures_of(query))
@@ -148,7 +148,7 @@ def _amount(metric: Metric, measures: Sequence[Measure]) -> str:
 
 def _several(route: Plan) -> bool:
     """Whether an answer is joined from parts."""
-    return route.rollup is not None and bool(route.events)
+    return len({one.cut.rollup for one in route.slices}) + bool(route.events) > 1
 
 
 def _parts(
@@ -176,14 +176,16 @@ def _sealed_part(
     top: Sequence[Series] | None,
     bind: Binder,
 ) -> list[str]:
-    """What the rollup says: all its slices at once, since a part costs the engine milliseconds before it reads a row."""
-    if route.rollup is None:
-        return []
-    split = split_by(query.dimensions, top, bind)
-    columns = [*(_bucket(query, bind) if keys else []), *split.inner]
-    sums = [f"{m.of_rollup(joined=_several(route))} AS m_{m.name}" for m in measures]
-    rows = f"{route.rollup.table} WHERE {sealed(query.selection, scope, route.slices, bind)}"
-    return [_part(rows, columns, split.keys, sums, keys)]
+    """What a rollup says: all its slices at once, since a part costs the engine milliseconds before it reads a row."""
+    parts = []
+    for name in dict.fromkeys(one.cut.rollup for one in route.slices):
+        split = split_by(query.dimensions, top, bind)
+        columns = [*(_bucket(query, bind) if keys else []), *split.inner]
+        sums = [f"{m.of_rollup(joined=_several(route))} AS m_{m.name}" for m in measures]
+        slices = [one for one in route.slices if one.cut.rollup == name]
+        rows = f"{rollup_table(name)} WHERE {sealed(query.selection, scope, slices, bind)}"
+        parts.append(_part(rows, columns, split.keys, sums, keys))
+    return parts
 
 
 def _events_part(

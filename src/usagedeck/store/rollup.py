@@ -10,7 +10,6 @@ What may be read from a rollup is decided by the ledger (see `seals`); here it i
 * Rows that no seal points to any more are deleted when the longest question that may still read them is over.
 """
 
-import hashlib
 import logging
 import threading
 import time
@@ -19,15 +18,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from usagedeck.catalog import ROLLUPS, Rollup, Subject
-from usagedeck.seals import EVERYBODY, QUARTER, UTC, Cut, Ledger, Seal
+from usagedeck.catalog import ROLLUPS, Subject, rollup_table
+from usagedeck.errors import StoreFailed
+from usagedeck.floors import Floor, Floors
+from usagedeck.seals import EVERYBODY, UTC, Cut, Ledger, Seal
 from usagedeck.sql import Bound, Statement, fill
-from usagedeck.store import schema
+from usagedeck.store.days import cuts, days, of, whole_days
+from usagedeck.store.definitions import Definitions
 from usagedeck.store.merging import monday
 from usagedeck.store.rounds import Rounds
-from usagedeck.stretches import Stretch, joined
+from usagedeck.stretches import Stretch, joined, without
 from usagedeck.table import Row
-from usagedeck.times import DAY, MINUTE, WEEK
+from usagedeck.times import MINUTE, WEEK
 
 T = TypeVar("T")
 
@@ -82,52 +84,40 @@ class Executes(Protocol):
         """The UTC weeks that hold events: first instant → rows."""
 
 
-def definition(rollup: Rollup) -> str:
-    """What a rollup holds and how that is computed, as a short name: another definition is another rollup."""
-    text = schema.create_rollup(rollup) + fill(Cut(rollup.name), {(0, QUARTER): 0}).text
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 class Seals:
     """The ledger and its copy on the disk."""
 
     def __init__(self, store: Executes) -> None:
-        """Read what is sealed. What a rollup held under another definition is dropped."""
+        """Read what is sealed, and bring the rollups to today's definitions."""
         self._store = store
         self._touched = 0
         self._waited = 0
-        for rollup in ROLLUPS.values():
-            self._renew(rollup)
+        floors = [
+            (w, Floor(e, r)) for w, e, r in self._read("SELECT workspace_id, max(floor), max(rollups) FROM floors GROUP BY 1")
+        ]
+        definitions = Definitions(store, Floors(floors))
+        self.ledger = self._stored(floors)
+        if definitions.renew(self.ledger):
+            self.ledger = self._stored(floors)
+        self.ledger.formers = definitions.formers()
+
+    def _stored(self, floors: Sequence[tuple[str, Floor]]) -> Ledger:
         read = self._read
-        numbers = [read(f"SELECT max(seal) FROM {r.table}")[0][0] for r in ROLLUPS.values()]
-        self.ledger = Ledger(
+        tables = [r.table for r in ROLLUPS.values()]
+        there = {name for (name,) in read("SELECT name FROM system.tables WHERE database = currentDatabase()")}
+        return Ledger(
             [
                 Seal(number, Cut(rollup, zone), workspace, start, end, as_of)
                 for number, rollup, zone, workspace, start, end, as_of in read("SELECT * FROM seals ORDER BY as_of")
             ],
             [(w, q, m) for w, q, m in read("SELECT workspace_id, quarter, moment FROM touches FINAL")],
             [(w, z, m) for w, z, m in read("SELECT workspace_id, zone, moment FROM placed FINAL")],
-            max(numbers),
-            [(w, f) for w, f in read("SELECT workspace_id, floor FROM floors FINAL")],
+            max((read(f"SELECT max(seal) FROM {table}")[0][0] for table in tables if table in there), default=0),
+            floors,
         )
 
     def _read(self, text: str) -> list[Row]:
         return self._store.run(Statement(text, {}, ()))
-
-    def _renew(self, rollup: Rollup) -> None:
-        known = self._read(f"SELECT value FROM about FINAL WHERE key = 'rollup {rollup.name}'")
-        now = definition(rollup)
-        if known and known[0][0] == now:
-            return
-        log.info("rollup %s is new or has changed; it will be filled from the events", rollup.name)
-        for text in (
-            f"DROP TABLE IF EXISTS {rollup.table}",
-            f"DELETE FROM seals WHERE rollup = '{rollup.name}'",
-            schema.create_rollup(rollup),
-        ):
-            self._store.execute(Statement(text, {}, ()))
-        at = int(self._read("SELECT max(at) FROM about")[0][0]) + 1
-        self._store.execute(Statement(f"INSERT INTO about VALUES ('rollup {rollup.name}', '{now}', {at})", {}, ()))
 
     # --- on the writer's thread
 
@@ -154,11 +144,13 @@ class Seals:
                 self.ledger.place(workspace, zone, moment)
         return self.ledger.begin(end)
 
-    def raise_floor(self, workspace: str, floor: int) -> None:
-        """From here on the workspace's events below that instant have expired, durably."""
-        values: dict[str, Bound] = {"w": workspace, "f": floor}
-        self._store.record(Statement("INSERT INTO floors VALUES ({w:String}, {f:Int64})", values, ()))
-        self.ledger.raise_floor(workspace, floor)
+    def raise_floor(self, workspace: str, floor: Floor) -> None:
+        """From here on what lies below has expired, durably."""
+        floor = self.ledger.floors[workspace].raised(floor)
+        values: dict[str, Bound] = {"w": workspace, "e": floor.events, "r": floor.rollups}
+        text = "INSERT INTO floors (workspace_id, floor, rollups) VALUES ({w:String}, {e:Int64}, {r:Int64})"
+        self._store.record(Statement(text, values, ()))
+        self.ledger.floors.lift(workspace, floor)
 
     # --- on the sealer's thread
 
@@ -169,10 +161,17 @@ class Seals:
         return self._waited == 0
 
     def publish(self, cut: Cut, numbers: Mapping[Stretch, int], workspaces: Sequence[str], moment: int) -> None:
-        """The rows under these numbers are complete: from here on they count."""
+        """The rows under these numbers are complete: from here on they count.
+
+        Nothing is sealed where events are gone, or went meanwhile: it would hide what was sealed while they were there.
+        """
         seals = [
             Seal(number, cut, workspace, *stretch, moment) for stretch, number in numbers.items() for workspace in workspaces
         ]
+        for seal in seals:
+            frozen = self.ledger.frozen(cut, seal.start)
+            if seal.workspace_id in frozen or (frozen and seal.workspace_id == EVERYBODY):
+                raise StoreFailed(f"A seal of {cut.rollup} was not made: some of its events have expired.")
         text = (
             "INSERT INTO seals SELECT at.1, {rollup:String}, {zone:String}, at.2, at.3, at.4, {moment:UInt64} "
             "FROM (SELECT arrayJoin({seals:Array(Tuple(UInt64, String, Int64, Int64))}) AS at)"
@@ -182,8 +181,8 @@ class Seals:
         self.ledger.publish(seals)
 
     def forget_touches(self) -> None:
-        """Nobody asks any more what was written below the floors."""
-        floors = dict(self.ledger.floors)
+        """Nobody asks any more what was written below the floors of the rollups."""
+        floors = {workspace: floor.rollups for workspace, floor in self.ledger.floors}
         text = (
             "DELETE FROM touches WHERE quarter < "
             "transform(workspace_id, {names:Array(String)}, {floors:Array(Int64)}, toInt64(0))"
@@ -240,12 +239,11 @@ class Sealer:
         made = 0
         zones = dict(self._zones())
         said = time.monotonic()
-        lowest = self._lowest(zones)
         with self._lock:
             for rollup in ROLLUPS.values():
                 weeks = self._store.weeks(rollup.of)
-                for cut in _cuts(rollup, zones.values()):
-                    for due in (self._never_sealed(cut, weeks, lowest), self._not_any_more(cut, weeks)):
+                for cut in cuts(rollup, zones.values()):
+                    for due in (self._never_sealed(cut, weeks, zones), self._not_any_more(cut, weeks)):
                         for stretches, workspaces in due:
                             if self._rounds.stopping:
                                 return made
@@ -255,14 +253,21 @@ class Sealer:
                                 said = time.monotonic()
                                 left = sum(lag.waiting + lag.taken_away for lag in self.lag())
                                 log.info("sealed %d of %d days, counting each rollup and zone", made, made + left)
-            self._seals.ledger.forget_below(lowest)
+            self._seals.ledger.forget_below(min((self._seals.ledger.floors[w].rollups for w in zones), default=0))
             self._sweep()
             self.caught_up, self.failed = self._clock(), ""
         return made
 
-    def _lowest(self, zones: Mapping[str, str]) -> int:
-        """Nobody has anything below it."""
-        return min(map(self._seals.ledger.floor_of, zones), default=0)
+    def seal_gaps(self, workspace: str, start: int, end: int) -> None:
+        """Seal the weeks in which nobody has events: later nobody could tell any more that there were none. All others are sealed
+        by `look`."""
+        with self._lock:
+            zones = self._zones()
+            for rollup in ROLLUPS.values():
+                cut, weeks = Cut(rollup.name), [(week, week + WEEK) for week in self._store.weeks(rollup.of)]
+                there = [(p.start, p.end) for p in self._seals.ledger.live(cut, workspace, start, end)]
+                for gap in without((start, end), joined([*weeks, *there])):
+                    self._seal(cut, [gap], [workspace], zones)
 
     def lag(self) -> list[Lag]:
         """What is left to be sealed, per rollup. It reads the ledger and no events."""
@@ -271,31 +276,40 @@ class Sealer:
         for rollup in ROLLUPS.values():
             weeks = self._store.weeks(rollup.of)
             waiting = taken_away = 0
-            for cut in _cuts(rollup, zones.values()):
-                waiting += sum(len(days) for days, _ in self._never_sealed(cut, weeks, self._lowest(zones)))
-                taken_away += sum(len(days) * len(whose) for days, whose in self._not_any_more(cut, weeks))
+            for cut in cuts(rollup, zones.values()):
+                waiting += sum(len(due) for due, _ in self._never_sealed(cut, weeks, zones))
+                taken_away += sum(len(due) * len(whose) for due, whose in self._not_any_more(cut, weeks))
             pieces = self._seals.ledger.sealed(Cut(rollup.name), 0, self._clock())
             found.append(Lag(rollup.name, pieces[-1].end if pieces else None, waiting, taken_away))
         return found
 
-    def _never_sealed(self, cut: Cut, weeks: Mapping[int, int], lowest: int) -> Iterator[tuple[list[Stretch], None]]:
+    def _never_sealed(
+        self, cut: Cut, weeks: Mapping[int, int], zones: Mapping[str, str]
+    ) -> Iterator[tuple[list[Stretch], list[str] | None]]:
         """What to seal for everybody, the newest first: days (of UTC, or of the cut's zone), several at once when they are small.
 
         A day that is not over is sealed bit by bit, and once more as a whole in the end. Weeks without events are left alone:
-        reading them costs nothing. So are days that have expired for everybody.
+        reading them costs nothing. Days of which somebody's events are gone are sealed for the others, each by name.
         """
-        end = cut.cell(self._clock() - SETTLED_AFTER)[0]
+        ledger, end = self._seals.ledger, cut.cell(self._clock() - SETTLED_AFTER)[0]
+        highest = max((floor.events for _, floor in ledger.floors), default=0)
         due: list[Stretch] = []
+        alone: dict[tuple[str, ...], list[Stretch]] = {}
         for week in weeks:
-            for day in _days(cut, cut.cell(week)[0], min(cut.cell(week + WEEK)[0], end)):
-                if day[1] <= lowest:
-                    continue
-                pieces = self._seals.ledger.sealed(cut, *day)
-                if not cut.zone and pieces and pieces[0].start == day[0] and day[1] == end and pieces[-1].end < end:
+            for day in days(cut, cut.cell(week)[0], min(cut.cell(week + WEEK)[0], end)):
+                pieces = ledger.sealed(cut, *day)
+                missing = sum(p.end - p.start for p in pieces) < day[1] - day[0]
+                if day[0] < highest and (frozen := ledger.frozen(cut, day[0])):
+                    if missing and (
+                        names := [w for w in of(cut, zones) if w not in frozen and ledger.until(cut, w, *day) < day[1]]
+                    ):
+                        alone.setdefault(tuple(names), []).append(day)
+                elif not cut.zone and pieces and pieces[0].start == day[0] and day[1] == end and pieces[-1].end < end:
                     due.append((pieces[-1].end, end))
-                elif sum(p.end - p.start for p in pieces) < day[1] - day[0] or (len(pieces) > 1 and day[1] < end):
+                elif missing or (len(pieces) > 1 and day[1] < end):
                     due.append(day)
         yield from ((part, None) for part in _portions(due, weeks))
+        yield from ((part, list(names)) for names, theirs in alone.items() for part in _portions(theirs, weeks))
 
     def _not_any_more(self, cut: Cut, weeks: Mapping[int, int]) -> Iterator[tuple[list[Stretch], list[str]]]:
         """What to seal anew for some: days in which something of theirs was touched since."""
@@ -303,13 +317,13 @@ class Sealer:
         missing: dict[Stretch, list[str]] = {}
         for piece in joined((p.start, p.end) for p in self._seals.ledger.sealed(cut, 0, end)):
             for workspace, stretches in self._seals.ledger.missing(cut, *piece).items():
-                for day in dict.fromkeys(day for stretch in stretches for day in _days(cut, *_whole_days(cut, stretch, end))):
+                for day in dict.fromkeys(day for stretch in stretches for day in days(cut, *whole_days(cut, stretch, end))):
                     missing.setdefault(day, []).append(workspace)
         alike: dict[tuple[str, ...], list[Stretch]] = {}
         for day, workspaces in sorted(missing.items(), reverse=True):
             alike.setdefault(tuple(workspaces), []).append(day)
-        for whose, days in alike.items():
-            yield from ((part, list(whose)) for part in _portions(days, weeks))
+        for whose, touched in alike.items():
+            yield from ((part, list(whose)) for part in _portions(touched, weeks))
 
     def _seal(self, cut: Cut, stretches: list[Stretch], workspaces: list[str] | None, zones: Mapping[str, str]) -> None:
         end = max(high for _, high in stretches)
@@ -317,7 +331,7 @@ class Sealer:
         numbers = {stretch: self._seals.ledger.draw() for stretch in stretches}
         whose = workspaces
         if cut.zone not in ("", UTC) and workspaces is None:
-            whose = [workspace for workspace, zone in zones.items() if zone == cut.zone]
+            whose = of(cut, zones)
         self._store.execute(fill(cut, numbers, whose))
         self._seals.publish(cut, numbers, workspaces or [EVERYBODY], moment)
 
@@ -329,11 +343,11 @@ class Sealer:
             self._condemned.append((now + self._patience, rollup, numbers))
         for due, rollup, numbers in [c for c in self._condemned if c[0] <= now]:
             self._condemned.remove((due, rollup, numbers))
-            self._delete(ROLLUPS[rollup], numbers)
+            self._delete(rollup_table(rollup), numbers)
             self._seals.ledger.forget(numbers)
 
-    def _delete(self, rollup: Rollup, numbers: Collection[int]) -> None:
-        text = f"DELETE FROM {rollup.table} WHERE seal IN {{n:Array(UInt64)}}"
+    def _delete(self, table: str, numbers: Collection[int]) -> None:
+        text = f"DELETE FROM {table} WHERE seal IN {{n:Array(UInt64)}}"
         self._store.execute(Statement(text, {"n": sorted(numbers)}, ()))
 
     def _orphans(self) -> None:
@@ -343,7 +357,7 @@ class Sealer:
             text = f"SELECT DISTINCT seal FROM {rollup.table} WHERE seal NOT IN ({known})"
             found = {int(number) for (number,) in self._store.run(Statement(text, {"r": rollup.name}, ("seal",)))}
             if found:
-                self._delete(rollup, found)
+                self._delete(rollup.table, found)
 
     def _round(self) -> None:
         if not self._tidy:
@@ -356,32 +370,11 @@ class Sealer:
         self.failed = message
 
 
-def _cuts(rollup: Rollup, zones: Iterable[str]) -> list[Cut]:
-    """By quarter-hours, and by the days of UTC and of every zone that a workspace has."""
-    names = [] if rollup.activity else sorted({UTC, *zones})
-    return [Cut(rollup.name), *(Cut(rollup.name, name) for name in names)]
-
-
-def _days(cut: Cut, start: int, end: int) -> Iterator[Stretch]:
-    """A stretch of whole cells, cut into days: those of the cut's zone, else of UTC."""
-    while start < end:
-        after = cut.cell(start)[1] if cut.zone else (start // DAY + 1) * DAY
-        yield start, min(after, end)
-        start = after
-
-
-def _whole_days(cut: Cut, stretch: Stretch, end: int) -> Stretch:
-    """A day in which something is missing is sealed anew as a whole, which keeps the number of pieces small."""
-    if cut.zone:
-        return stretch
-    return stretch[0] // DAY * DAY, min(-(-stretch[1] // DAY) * DAY, end)
-
-
-def _portions(days: Iterable[Stretch], weeks: Mapping[int, int]) -> Iterator[list[Stretch]]:
+def _portions(found: Iterable[Stretch], weeks: Mapping[int, int]) -> Iterator[list[Stretch]]:
     """Days in groups that hold about `ROWS_AT_ONCE` events, the newest first."""
     portion: list[Stretch] = []
     rows = 0
-    for day in sorted(set(days), reverse=True):
+    for day in sorted(set(found), reverse=True):
         more = weeks.get(monday(day[0]), 0) // 7
         if portion and (rows + more > ROWS_AT_ONCE or len(portion) == DAYS_AT_ONCE):
             yield portion

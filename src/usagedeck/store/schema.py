@@ -119,9 +119,10 @@ CREATE_SEALS = (
         "ENGINE = ReplacingMergeTree(floor) ORDER BY workspace_id "
         "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
     ),
+    "ALTER TABLE floors ADD COLUMN IF NOT EXISTS rollups Int64 DEFAULT floor",
 )
-"""What is sealed, what was touched since, since when a workspace has its zone, and from when on its events are kept: of several
-floors the highest counts (see `seals`)."""
+"""What is sealed, what was touched since, since when a workspace has its zone, and from when on its events (`floor`) and its
+rollups are kept: of several floors the highest count (see `floors`). A store that knew one floor had it for both."""
 
 
 def changes(subject: Subject, present: Sequence[tuple[str, str, str]]) -> list[str]:

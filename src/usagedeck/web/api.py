@@ -57,8 +57,8 @@ class TableOut(BaseModel):
     rows: list[list[Any]]
     complete_through: str = Field(description="Every event acknowledged before this instant is in the answer.")
     available_from: str | None = Field(
-        description="When the window asked for reaches further back than the workspace keeps its events: the instant from which "
-        "on they are kept and counted here. Else null."
+        description="When the window asked for reaches further back than this can be told, since what it would need has expired: "
+        "the instant from which on all of it is known and counted here. Else null."
     )
 
 
