@@ -372,19 +372,20 @@ class Store:
             command(text)
         for subject in Subject:
             command(schema.create_table(subject))
-            rows = self._writer.query(
-                "SELECT name, type, compression_codec FROM system.columns "
-                "WHERE database = currentDatabase() AND table = {t:String}",
-                parameters={"t": subject.value},
-            ).result_rows
             try:
-                changes = schema.changes(subject, [(str(name), str(kind), str(codec)) for name, kind, codec in rows])
+                changes = schema.changes(subject, *self._described(subject))
             except ValueError as error:
                 raise Conflict(f"The store does not fit this release: {error}.", field="store") from None
             for change in changes:
                 command(change)
         if revision < schema.REVISION:
             command(f"INSERT INTO about VALUES ('revision', '{schema.REVISION}', {schema.REVISION})")
+
+    def _described(self, subject: Subject) -> tuple[list[tuple[str, str, str]], str]:
+        """A table's columns (name, type, codec), and its engine with the settings."""
+        values = {"table": subject.value}
+        found = self._writer.query(schema.COLUMNS_OF, parameters=values).result_rows
+        return [(str(n), str(t), str(c)) for n, t, c in found], str(self._writer.command(schema.ENGINE_OF, values))
 
 
 def _blocks(client: Client, statement: Statement) -> Iterator[list[Row]]:

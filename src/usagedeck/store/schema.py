@@ -15,6 +15,9 @@ from usagedeck.catalog import DECIMALS, Field, Rollup, Subject, Type, fields
 REVISION = 1
 """Raised with every change that the difference of columns does not express."""
 
+_MERGING = "merge_selector_base = 10"
+"""Twice the engine's own: it waits for more parts and so rewrites a row less often (`docs/decisions/0012`)."""
+
 _NUMBERS = "CODEC(T64, ZSTD(1))"
 _TEXTS = "CODEC(ZSTD(1))"
 _SEVERAL = "CODEC(ZSTD(3))"
@@ -67,7 +70,7 @@ def create_table(subject: Subject) -> str:
         "ENGINE = ReplacingMergeTree(version) "
         "PARTITION BY toMonday(toDateTime(intDiv(time, 1000), 'UTC')) "
         "ORDER BY (workspace_id, time, id) "
-        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+        f"SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, {_MERGING}"
     )
 
 
@@ -125,9 +128,17 @@ CREATE_SEALS = (
 rollups are kept: of several floors the highest count (see `floors`). A store that knew one floor had it for both."""
 
 
-def changes(subject: Subject, present: Sequence[tuple[str, str, str]]) -> list[str]:
-    """DDL that brings an older table, whose columns are (name, type, codec), to today's columns. Each statement may be the last
-    one before a crash. A new codec holds for what is written from then on, merges included.
+COLUMNS_OF = (
+    "SELECT name, type, compression_codec FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
+)
+ENGINE_OF = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
+"""What a table is: its columns, and its engine with the settings."""
+
+
+def changes(subject: Subject, present: Sequence[tuple[str, str, str]], engine: str) -> list[str]:
+    """DDL that brings an older table, whose columns are (name, type, codec), to today's columns and settings. `engine` is how the
+    engine describes itself there. Each statement may be the last one before a crash. A new codec holds for what is written from
+    then on, merges included.
 
     Raises `ValueError` when a column's type has changed.
     """
@@ -140,4 +151,8 @@ def changes(subject: Subject, present: Sequence[tuple[str, str, str]]) -> list[s
             raise ValueError(f"column {subject}.{name} is {have[name][0]} and should be {kind}")
         elif have[name][1] != codec(kind):
             packed_anew.append(f"MODIFY COLUMN {name} {codec(kind)}")
-    return [*statements, *([f"ALTER TABLE {subject} {', '.join(packed_anew)}"] if packed_anew else [])]
+    if packed_anew:
+        statements.append(f"ALTER TABLE {subject} {', '.join(packed_anew)}")
+    if _MERGING not in engine:
+        statements.append(f"ALTER TABLE {subject} MODIFY SETTING {_MERGING}")
+    return statements
