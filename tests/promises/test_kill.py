@@ -201,6 +201,7 @@ def made_older(folder: Path) -> None:
             packed = ", ".join(f"MODIFY COLUMN {name} CODEC(LZ4)" for name in columns if name not in gone)
             client.command(f"ALTER TABLE {subject} {packed}")
             client.command(f"ALTER TABLE {subject} RESET SETTING merge_selector_base")
+            client.command(f"ALTER TABLE {subject} DROP INDEX IF EXISTS by_place")
         client.command("DELETE FROM about WHERE key LIKE 'rollup%'")
     finally:
         client.close()

@@ -13,11 +13,13 @@ from clickhouse_connect.driver.client import Client
 from tests.house import NOON
 
 from usagedeck.catalog import FIELDS, Field, Subject, Type, fields
+from usagedeck.deck import system_clock
 from usagedeck.errors import Conflict
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.store import schema
 from usagedeck.store.clickhouse import Store
+from usagedeck.times import DAY
 
 
 @contextmanager
@@ -168,10 +170,11 @@ def test_an_older_store_is_packed_anew_wherever_a_crash_cut_that_short(settings:
                 plain = ", ".join(f"MODIFY COLUMN {name} CODEC(LZ4)" for name in ("id", "time", "version", "status"))
                 client.command(f"ALTER TABLE {subject} {plain}")
                 client.command(f"ALTER TABLE {subject} RESET SETTING merge_selector_base")
+                client.command(f"ALTER TABLE {subject} DROP INDEX IF EXISTS by_place")
             found = client.query("SELECT name, type, compression_codec FROM system.columns WHERE table = 'requests'").result_rows
-            engine = str(client.command("SELECT engine_full FROM system.tables WHERE name = 'requests'"))
-            steps = schema.changes(Subject.REQUESTS, [(str(n), str(t), str(c)) for n, t, c in found], engine)
-            assert len(steps) == 3
+            made = str(client.command("SELECT create_table_query FROM system.tables WHERE name = 'requests'"))
+            steps = schema.changes(Subject.REQUESTS, [(str(n), str(t), str(c)) for n, t, c in found], made)
+            assert len(steps) == 4
             for step in steps[:done]:
                 client.command(step)
         with opened(settings) as store:
@@ -294,3 +297,11 @@ def test_the_latest_arrival_is_found_again(settings: Settings) -> None:
             version = 2**52 - 1 - arrived + (2**52 if arrived == 6000 else 0)  # a revision hides nothing
             store.insert(subject, f'{{"workspace_id": "ws", "time": {NOON}, "id": "{arrived}", "version": {version}}}'.encode())
         assert store.latest_arrival() == 7000
+        lately = system_clock() * 1000
+        for ago in (0, 5 * DAY * 1000, 400 * DAY * 1000):
+            line = f'{{"workspace_id": "ws", "time": {NOON}, "id": "{ago}", "version": {2**52 - 1 - lately + ago}}}'
+            store.insert(Subject.DELIVERIES if ago else Subject.REQUESTS, line.encode())
+            assert store.latest_arrival() == lately
+        assert "by_place" in str(
+            store._writer.query(f"EXPLAIN indexes = 1 {schema.lowest_place(lately // 10**6, 1)}").result_rows
+        )

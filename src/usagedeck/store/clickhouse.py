@@ -23,7 +23,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from usagedeck.catalog import Subject
 from usagedeck.errors import Cancelled, Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
-from usagedeck.events import REVISION_STEP
+from usagedeck.events import version
 from usagedeck.settings import Settings
 from usagedeck.sql import Bound, Statement
 from usagedeck.store import memory, schema
@@ -338,12 +338,12 @@ class Store:
 
     def latest_arrival(self) -> int:
         """The highest arrival stamp on disk in microseconds, so that stamps never run backwards over a restart."""
-        latest = 0
-        for subject in Subject:
-            text = f"SELECT ifNull(min(version % {REVISION_STEP}), {REVISION_STEP - 1}) FROM {subject}"
-            lowest = self.run(Statement(text, {}, ("lowest",)))[0][0]
-            latest = max(latest, REVISION_STEP - 1 - _whole(lowest) if lowest else 0)
-        return latest
+        written = _whole(self.run(Statement(schema.LAST_WRITTEN, {}, ("at",)))[0][0])
+        for days in schema.LATELY:
+            text = schema.lowest_place(written, days)
+            if (lowest := self.run(Statement(text, {}, ("lowest",)))[0][0]) is not None:
+                return version(_whole(lowest))
+        return 0
 
     def close(self) -> None:
         """Give the data back. Idempotent."""
@@ -382,10 +382,10 @@ class Store:
             command(f"INSERT INTO about VALUES ('revision', '{schema.REVISION}', {schema.REVISION})")
 
     def _described(self, subject: Subject) -> tuple[list[tuple[str, str, str]], str]:
-        """A table's columns (name, type, codec), and its engine with the settings."""
+        """A table's columns (name, type, codec), and the statement that would make it."""
         values = {"table": subject.value}
         found = self._writer.query(schema.COLUMNS_OF, parameters=values).result_rows
-        return [(str(n), str(t), str(c)) for n, t, c in found], str(self._writer.command(schema.ENGINE_OF, values))
+        return [(str(n), str(t), str(c)) for n, t, c in found], str(self._writer.command(schema.MADE_BY, values))
 
 
 def _blocks(client: Client, statement: Statement) -> Iterator[list[Row]]:

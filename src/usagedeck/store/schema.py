@@ -11,12 +11,19 @@ Times are integers, epoch milliseconds UTC: the engine is never asked about zone
 from collections.abc import Sequence
 
 from usagedeck.catalog import DECIMALS, Field, Rollup, Subject, Type, fields
+from usagedeck.events import REVISION_STEP, version
+from usagedeck.times import DAY, SECOND
 
 REVISION = 1
 """Raised with every change that the difference of columns does not express."""
 
 _MERGING = "merge_selector_base = 10"
 """Twice the engine's own: it waits for more parts and so rewrites a row less often (`docs/decisions/0012`)."""
+
+PLACE = f"version % {REVISION_STEP}"
+"""Falls with every arrival, whatever the revision."""
+_BY_PLACE = f"by_place {PLACE} TYPE minmax GRANULARITY 1"
+"""So that the latest arrival is found without reading all of them."""
 
 _NUMBERS = "CODEC(T64, ZSTD(1))"
 _TEXTS = "CODEC(ZSTD(1))"
@@ -64,7 +71,7 @@ def codec(kind: str) -> str:
 def create_table(subject: Subject) -> str:
     """DDL of the subject's table."""
     listed = [f"{name} {kind} {codec(kind)}" for name, kind in columns(subject).items()]
-    listed.append("INDEX by_id id TYPE bloom_filter(0.01) GRANULARITY 1")
+    listed += ["INDEX by_id id TYPE bloom_filter(0.01) GRANULARITY 1", f"INDEX {_BY_PLACE}"]
     return (
         f"CREATE TABLE IF NOT EXISTS {subject} ({', '.join(listed)}) "
         "ENGINE = ReplacingMergeTree(version) "
@@ -131,14 +138,32 @@ rollups are kept: of several floors the highest count (see `floors`). A store th
 COLUMNS_OF = (
     "SELECT name, type, compression_codec FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
 )
-ENGINE_OF = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
-"""What a table is: its columns, and its engine with the settings."""
+MADE_BY = "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
+"""What a table is: its columns, and the statement that would make it."""
 
 
-def changes(subject: Subject, present: Sequence[tuple[str, str, str]], engine: str) -> list[str]:
-    """DDL that brings an older table, whose columns are (name, type, codec), to today's columns and settings. `engine` is how the
-    engine describes itself there. Each statement may be the last one before a crash. A new codec holds for what is written from
-    then on, merges included.
+LAST_WRITTEN = (
+    "SELECT toUnixTimestamp(max(modification_time)) FROM system.parts WHERE active AND database = currentDatabase() "
+    f"AND table IN ({', '.join(repr(subject.value) for subject in Subject)})"
+)
+
+
+LATELY = (1, 8, 60, 100_000)
+"""Days before the latest write in which the latest arrival is looked for: the last of them are all there are."""
+
+
+def lowest_place(written: int, days: int) -> str:
+    """Asks for the lowest place of all that arrived less than that many days before a second of the epoch, or later; NULL without
+    any."""
+    since = max(0, written - days * DAY // SECOND) * 1_000_000
+    texts = (f"SELECT minOrNull({PLACE}) AS lowest FROM {s} WHERE {PLACE} <= {version(since)}" for s in Subject)
+    return f"SELECT min(lowest) FROM ({' UNION ALL '.join(texts)})"
+
+
+def changes(subject: Subject, present: Sequence[tuple[str, str, str]], made: str) -> list[str]:
+    """DDL that brings an older table, whose columns are (name, type, codec), to today's columns, indexes and settings. `made` is
+    the statement that would make it as it is. Each statement may be the last one before a crash. A new codec or index holds for
+    what is written from then on, merges included.
 
     Raises `ValueError` when a column's type has changed.
     """
@@ -153,6 +178,8 @@ def changes(subject: Subject, present: Sequence[tuple[str, str, str]], engine: s
             packed_anew.append(f"MODIFY COLUMN {name} {codec(kind)}")
     if packed_anew:
         statements.append(f"ALTER TABLE {subject} {', '.join(packed_anew)}")
-    if _MERGING not in engine:
+    if f"INDEX {_BY_PLACE}" not in made:
+        statements.append(f"ALTER TABLE {subject} ADD INDEX IF NOT EXISTS {_BY_PLACE}")
+    if _MERGING not in made:
         statements.append(f"ALTER TABLE {subject} MODIFY SETTING {_MERGING}")
     return statements
