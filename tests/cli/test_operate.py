@@ -80,7 +80,9 @@ def test_a_workspace_comes_with_a_key(run: Run) -> None:
     made = create(run, "Acme", "--id", "acme", "--currency", "EUR", "--time-zone", "Europe/Berlin", "--billing-day", "31")
     assert set(made) == {"workspace_id", "name", "api_key", "key_id"}
     assert (made["workspace_id"], made["name"], made["api_key"][:3]) == ("acme", "Acme", "ud_")
-    assert run("workspace", "list", "--json").json == {"workspaces": [{"workspace_id": "acme", "name": "Acme"}]}
+    (listed,) = run("workspace", "list", "--json").json["workspaces"]
+    assert (listed.pop("workspace_id"), listed.pop("name")) == ("acme", "Acme")
+    assert set(listed.values()) == {None}, "nothing expires"
     (key,) = run("key", "list", "-w", "acme", "--json").json["keys"]
     assert key["permissions"] == sorted(Permission)
     assert (key["user_id"], key["revoked_at"], key["hint"]) == (None, None, made["api_key"][-4:])
@@ -102,7 +104,21 @@ def test_how_long_events_are_kept(run: Run) -> None:
     said = run("workspace", "retention", "ws_acme", "--days", "30", "--json").json
     assert (said["workspace_id"], said["retention_days"], said["events_from"]) == ("ws_acme", 30, None)
     assert said["events_expire_before"].endswith("T00:00:00.000Z")
-    assert run("workspace", "retention", "ws_acme", "--keep", "--json").json["retention_days"] is None
+    ages = ("retention_days", "rollup_days")
+    for options, expected in (
+        ((), (30, 30)),
+        (("--rollup-days", "400"), (30, 400)),
+        (("--keep-rollups",), (30, None)),
+    ):
+        said = run("workspace", "retention", "ws_acme", "--days", "30", *options, "--json").json
+        assert tuple(said[age] for age in ages) == expected
+        (listed,) = run("workspace", "list", "--json").json["workspaces"]
+        assert tuple(listed[age] for age in ages) == expected
+    for wrong in (["--days", "30", "--rollup-days", "29"], ["--keep", "--rollup-days", "40"]):
+        refused = run("workspace", "retention", "ws_acme", *wrong)
+        assert (refused.code, "at least as many days as events" in refused.err) == (2, True), refused.err
+    assert tuple(run("workspace", "retention", "ws_acme", "--keep", "--json").json[age] for age in ages) == (None, None)
+    assert run("workspace", "trust-clock", "--json").json["was_ahead_days"] == 0
 
 
 def test_names_are_only_names(run: Run) -> None:

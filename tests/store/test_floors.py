@@ -11,7 +11,7 @@ from tests.house import House, StillClock, build_house
 from tests.store.test_expiry import NEW_YORK, expire, rows
 from tests.store.test_rollup import Crash, request
 
-from usagedeck import admin, doctor, report
+from usagedeck import admin, doctor, report, verify
 from usagedeck.catalog import METRICS, ROLLUPS, Subject, dimension, fields
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import StoreFailed
@@ -172,6 +172,7 @@ def test_what_cannot_be_told_is_left_out(houses: tuple[House, House], clock: Sti
     what_needs_the_events_begins_where_they_begin(acme, before)
     log_and_search_begin_where_the_events_begin_and_menus_do_not(acme)
     where_an_edge_cuts_a_quarter_hour_the_answer_begins_behind_it(acme)
+    verify_compares_what_there_is_to_compare_with(acme)
 
 
 def what_needs_the_events_begins_where_they_begin(acme: House, before: Any) -> None:
@@ -211,6 +212,14 @@ def where_an_edge_cuts_a_quarter_hour_the_answer_begins_behind_it(acme: House) -
         assert answer.about.window.start == begins
     end = ask(acme, question("requests", "", "day", Window(start, start + DAY + 1, zone("UTC"))), now)
     assert (list(end.table.rows), end.about.available_from) == ([], floor.events)
+
+
+def verify_compares_what_there_is_to_compare_with(acme: House) -> None:
+    tasks = verify.plan(acme.deck, [acme.who.workspace], everything=True)
+    assert {task.start >= floors(acme.deck.clock()).events for task in tasks} == {True}
+    assert {type(task) for task in tasks} == {verify.Sealed, verify.Views}
+    for task in tasks[::4]:
+        assert not verify.perform(acme.deck, task).differences
 
 
 def test_a_time_without_events_is_known_to_be_empty(deck: Deck, clock: StillClock) -> None:

@@ -1,6 +1,6 @@
 """What an operator does: workspaces, people, keys. Each command works on stopped data and on a running server."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -9,9 +9,6 @@ from usagedeck import admin
 from usagedeck.access import Permission, Role
 from usagedeck.cli.common import AsJson, DataDir, WorkspaceId, carry_out, print_json, print_table, say, settings_of
 from usagedeck.errors import InvalidInput
-
-KEPT = ("retention_days", "rollup_days", "events_from", "rollups_from", "events_expire_before", "rollups_expire_before")
-"""How long something of a workspace is kept, from when on it is there, and what is about to go."""
 
 workspace_app = typer.Typer(help="Workspaces: the tenants whose usage is kept apart.", no_args_is_help=True)
 user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
@@ -55,7 +52,19 @@ def workspace_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        print_table(found["workspaces"], ("workspace_id", "name", *KEPT))
+        for row in found["workspaces"]:
+            row |= {"events": _kept(row, "retention_days", "events"), "rollups": _kept(row, "rollup_days", "rollups")}
+        print_table(found["workspaces"], ("workspace_id", "name", "events", "rollups"))
+
+
+def _kept(row: dict[str, Any], age: str, what: str) -> str:
+    """How long something is kept, from when on it is there, and what is about to go."""
+    parts = [
+        f"{row[age]} days" if row[age] else "kept",
+        *([f"from {row[f'{what}_from'][:10]}"] if row[f"{what}_from"] else []),
+        *([f"soon from {row[f'{what}_expire_before'][:10]}"] if row[f"{what}_expire_before"] else []),
+    ]
+    return ", ".join(parts)
 
 
 @workspace_app.command("retention")
