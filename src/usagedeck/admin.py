@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from usagedeck import backup, doctor, verify
+from usagedeck import backup, doctor, erasure, verify
 from usagedeck.access import Permission, Role, operator_scope
 from usagedeck.catalog import Label, Subject, dimension, metric
 from usagedeck.deck import Deck
@@ -107,6 +107,14 @@ class SetLabels(Command, tag="labels.set"):
     names: dict[str, Name]
 
 
+class Erase(Command, tag="erase"):
+    """A user or a key of a workspace is erased: what it left is blanked and taken off the disk, and sums stay the same."""
+
+    workspace: Id
+    kind: Label
+    id: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
 class BeginBackup(Command, tag="backup.begin"):
     """Hold on to all data as it is now. The answer says which files are to be copied."""
 
@@ -157,6 +165,7 @@ AnyCommand: TypeAlias = (
     | ListKeys
     | RevokeKey
     | SetLabels
+    | Erase
     | BeginBackup
     | EndBackup
     | Examine
@@ -180,13 +189,8 @@ def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
             return _create_key(deck, command)
         case ListKeys():
             return {"keys": [_key(k) for k in deck.directory.api_keys.all(_workspace(deck, command.workspace).id)]}
-        case RevokeKey():
-            if not deck.directory.api_keys.revoke(_workspace(deck, command.workspace).id, command.id):
-                raise NotFound(f'There is no active key "{command.id}" in this workspace.', field="id", code="api_key_not_found")
-            return {"id": command.id, "revoked": True}
-        case SetLabels():
-            deck.directory.labels.put(_workspace(deck, command.workspace).id, command.kind, command.names)
-            return {"kind": command.kind, "names": len(command.names)}
+        case RevokeKey() | SetLabels() | Erase():
+            return _on_names(deck, command)
         case BeginBackup():
             begun: dict[str, Any] = msgspec.to_builtins(backup.begin(deck))
             return begun
@@ -195,6 +199,21 @@ def perform(deck: Deck, command: AnyCommand) -> dict[str, Any]:
             return {}
         case Examine() | PlanVerification() | Verify() | Explain():
             return _inspect(deck, command)
+
+
+def _on_names(deck: Deck, command: RevokeKey | SetLabels | Erase) -> dict[str, Any]:
+    match command:
+        case RevokeKey():
+            if not deck.directory.api_keys.revoke(_workspace(deck, command.workspace).id, command.id):
+                raise NotFound(f'There is no active key "{command.id}" in this workspace.', field="id", code="api_key_not_found")
+            return {"id": command.id, "revoked": True}
+        case Erase():
+            return erasure.erase(deck, _workspace(deck, command.workspace), command.kind, command.id)
+        case SetLabels():
+            for id_ in command.names:
+                erasure.refuse(deck, command.workspace, command.kind, id_)
+            deck.directory.labels.put(_workspace(deck, command.workspace).id, command.kind, command.names)
+            return {"kind": command.kind, "names": len(command.names)}
 
 
 def _inspect(deck: Deck, command: Examine | PlanVerification | Verify | Explain) -> dict[str, Any]:
@@ -304,12 +323,14 @@ def _add_user(deck: Deck, command: AddUser) -> dict[str, Any]:
     workspace = _workspace(deck, command.workspace)
     known = deck.directory.people.by_email(command.email)
     if known is not None:
+        erasure.refuse(deck, workspace.id, Label.USER, known.id)
         deck.directory.people.join(workspace.id, known.id, role=command.role, full_read=command.full_read)
         return {"user_id": known.id, "email": known.email, "workspace_id": workspace.id, "role": command.role}
     password = command.password or keys.mint_token()[:20]
     if len(password) < MIN_PASSWORD:
         raise InvalidInput(f"The password has {len(password)} characters; use at least {MIN_PASSWORD}.", field="password")
     id_ = command.id or keys.mint_id("user")
+    erasure.refuse(deck, workspace.id, Label.USER, id_)
     deck.directory.people.add(id_, email=command.email, name=command.name, password=keys.hash_password(password))
     deck.directory.people.join(workspace.id, id_, role=command.role, full_read=command.full_read)
     made = {"user_id": id_, "email": command.email.lower(), "workspace_id": workspace.id, "role": command.role}
@@ -320,6 +341,8 @@ def _create_key(deck: Deck, command: CreateKey) -> dict[str, Any]:
     workspace = _workspace(deck, command.workspace)
     if not command.permissions:
         raise InvalidInput("A key without permissions can do nothing; name at least one.", field="permissions")
+    erasure.refuse(deck, workspace.id, Label.API_KEY, command.id)
+    erasure.refuse(deck, workspace.id, Label.USER, command.user)
     secret = keys.mint_key()
     made = deck.directory.api_keys.add(
         workspace.id,

@@ -2,8 +2,8 @@
 
 A backup is begun on the writer's thread, between two commits: the store is frozen (see `store.freezing`), and only then the
 directory is copied. So every event acknowledged before is in it and no commit is in it by half. The order matters: whatever an
-event needs of the directory was there before the event, and nothing is ever taken out of the directory; the other way round an
-event could be restored whose workspace is not there yet. What the frozen pieces hold is copied at leisure, by the command
+event needs of the directory was there before the event, and no workspace is ever taken out of the directory; the other way round
+an event could be restored whose workspace is not there yet. What the frozen pieces hold is copied at leisure, by the command
 line, while the server goes on; then the backup is ended.
 
 A directory in PostgreSQL is not in it: its own tools back it up, for the same reason after this backup and never before.

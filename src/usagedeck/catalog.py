@@ -46,6 +46,20 @@ class Subject(StrEnum):
     DELIVERIES = "deliveries"
 
 
+class Personal(StrEnum):
+    """What becomes of a field of an event when the user or the key of the event is erased."""
+
+    NAME = "name"
+    """It is the id that may be erased: `ERASED` takes its place."""
+    TRACE = "trace"
+    """It may say who it was, in one way or another: it is cleared."""
+
+
+ERASED = "erased"
+"""Stands in events and rollups where the id of an erased user or key stood."""
+ERASED_LABEL = "Erased"
+
+
 REQUESTS = frozenset({Subject.REQUESTS})
 DELIVERIES = frozenset({Subject.DELIVERIES})
 BOTH = REQUESTS | DELIVERIES
@@ -96,6 +110,10 @@ class Field:
     """Its column in the ElevenLabs request log; the order of entries is the order of columns."""
     expr: str = ""
     """SQL over the table's columns; the column itself unless said otherwise."""
+    personal: Personal | None = None
+    """What an erasure does with it; it leaves all other fields as they are, so that sums stay the same."""
+    instead: str = ""
+    """The field whose value takes its place when it is cleared."""
 
     @property
     def sql(self) -> str:
@@ -128,6 +146,7 @@ FIELDS: tuple[Field, ...] = (
         many=True,
         searchable=True,
         wire="trace_id",
+        personal=Personal.TRACE,
     ),
     Field(
         name="status",
@@ -149,6 +168,8 @@ FIELDS: tuple[Field, ...] = (
         searchable=True,
         shown=True,
         wire="path",
+        personal=Personal.TRACE,
+        instead="route",
     ),
     Field(
         name="route",
@@ -228,8 +249,22 @@ FIELDS: tuple[Field, ...] = (
         unit="ms",
         high=DAY,
     ),
-    Field(name="user_id", title="User", help="Who called; the owner of the API key when absent.", of=BOTH, wire="user_id"),
-    Field(name="api_key_id", title="API key", help="The key that signed the call.", shown=True, wire="hashed_xi_api_key"),
+    Field(
+        name="user_id",
+        title="User",
+        help="Who called; the owner of the API key when absent.",
+        of=BOTH,
+        wire="user_id",
+        personal=Personal.NAME,
+    ),
+    Field(
+        name="api_key_id",
+        title="API key",
+        help="The key that signed the call.",
+        shown=True,
+        wire="hashed_xi_api_key",
+        personal=Personal.NAME,
+    ),
     Field(name="group_ids", title="Groups", help="Groups of the caller at that time.", type=Type.LIST),
     Field(name="product_type", title="Product", help="The product that was used.", wire="product_type"),
     Field(name="model", title="Model", help="The model that answered.", wire="model"),
@@ -241,13 +276,22 @@ FIELDS: tuple[Field, ...] = (
         wire="request_source",
     ),
     Field(name="region", title="Region", help="Where it was served.", wire="region"),
-    Field(name="user_agent", title="User agent", help="The calling software.", long=True, searchable=True, wire="user_agent"),
+    Field(
+        name="user_agent",
+        title="User agent",
+        help="The calling software.",
+        long=True,
+        searchable=True,
+        wire="user_agent",
+        personal=Personal.TRACE,
+    ),
     Field(
         name="ip",
         title="IP",
         help="Address of the caller; kept as /24 (IPv4) or /48 (IPv6) unless the workspace keeps full addresses.",
         searchable=True,
         wire="ip",
+        personal=Personal.TRACE,
     ),
     Field(
         name="credits",
@@ -276,6 +320,7 @@ FIELDS: tuple[Field, ...] = (
         long=True,
         many=True,
         searchable=True,
+        personal=Personal.TRACE,
     ),
     Field(name="characters", title="Characters", help="Characters read or written.", type=Type.INT, unit="characters"),
     Field(name="audio_seconds", title="Audio", help="Seconds of audio produced or read.", type=Type.DECIMAL, unit="s"),
@@ -298,6 +343,7 @@ FIELDS: tuple[Field, ...] = (
         help="Your own keys and values; each key can be filtered and split by.",
         type=Type.MAP,
         of=BOTH,
+        personal=Personal.TRACE,
     ),
     Field(
         name="arrived",
@@ -1123,6 +1169,25 @@ ROLLUPS: Mapping[str, Rollup] = {
 """In the order in which they are tried: the first that holds all that a question needs answers it."""
 
 
+# --- erasure ------------------------------------------------------------------------------------------------------
+
+NAMES: Mapping[Label, str] = {
+    d.label: d.name
+    for d in DIMENSIONS.values()
+    if d.label and any(f.name == d.name and f.personal is Personal.NAME for f in FIELDS)
+}
+"""What may be erased, and the field that holds its ids."""
+
+
+CAUSE = "request_id"
+"""The field of a delivery that holds the id of the request that caused it."""
+
+
+def personal(subject: Subject, what: Personal) -> tuple[Field, ...]:
+    """The fields of that kind of event that an erasure treats so."""
+    return tuple(f for f in fields(subject) if f.personal is what)
+
+
 # --- look-ups -----------------------------------------------------------------------------------------------------
 
 
@@ -1189,6 +1254,10 @@ def _metric_problems(m: Metric) -> list[str]:
     return problems
 
 
+def _nameless(field: Field) -> bool:
+    return field.personal is Personal.NAME and field.name not in NAMES.values()
+
+
 def _check() -> None:
     """Refuse to start with a catalogue that contradicts itself."""
     problems = [
@@ -1214,6 +1283,17 @@ def _check() -> None:
     problems += [
         f"rollup {r.name} keeps values of others" for r in ROLLUPS.values() if any(VALUES[v].of is not r.of for v in r.values)
     ]
+    traces = {f.name for f in FIELDS if f.personal is Personal.TRACE}
+    problems += [f"rollup {r.name} holds what an erasure clears" for r in ROLLUPS.values() if traces.intersection(r.columns)]
+    names = {f.name for f in FIELDS if f.personal is Personal.NAME}
+    problems += [
+        f"rollup {r.name} holds ids and values, which no erasure can tell apart"
+        for r in ROLLUPS.values()
+        if r.values and names.intersection(r.columns)
+    ]
+    problems += [f"field {f.name} stands in for nothing" for f in FIELDS if f.instead and f.personal is not Personal.TRACE]
+    problems += [f"{f.name} cannot be cleared" for f in FIELDS if f.personal and f.type not in (Type.STRING, Type.MAP)]
+    problems += [f"{f.name} is erased, and nobody can name it" for f in FIELDS if _nameless(f)]
     problems += [
         f"dimension {d.name} has neither a column nor an expression"
         for d in DIMENSIONS.values()

@@ -7,17 +7,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from usagedeck.batches import BatchReader
 from usagedeck.columnar import ColumnReader
+from usagedeck.directory import keys
 from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import with_version
 from usagedeck.settings import Settings
 from usagedeck.store import freezing
 from usagedeck.store.answers import Answers, Shelf
+from usagedeck.store.blanking import Blanker
 from usagedeck.store.clickhouse import Store
+from usagedeck.store.erased import Erased
+from usagedeck.store.eraser import Eraser
 from usagedeck.store.expiry import Ages, Expirer
 from usagedeck.store.merging import Merger
 from usagedeck.store.rollup import Sealer, Seals
@@ -112,6 +117,8 @@ class Deck:
     seals: Seals
     sealer: Sealer
     expirer: Expirer
+    erased: Erased
+    eraser: Eraser
     reader: BatchReader
     columns: ColumnReader
     throttle: Throttle
@@ -139,6 +146,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         freezing.thaw(settings.store_folder)  # of a backup that was cut short
         shelf = Shelf(settings.answer_bytes)
         seals = Seals(store)
+        erased = Erased(store, partial(keys.fingerprint, directory.secret))
         arrivals = Arrivals(clock, store.latest_arrival())
         writer = Writer(
             store,
@@ -150,6 +158,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             min_free_bytes=settings.min_free_bytes,
             folder=settings.store_folder,
             floor=seals.ledger.floor_of,
+            blank=Blanker(erased),
         )
         stack.callback(writer.close)
         stack.callback(Merger(store, clock).close)
@@ -174,6 +183,19 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         stack.callback(sealer.close)  # first, since the expirer waits for it
         sealer.start()
         expirer.start()
+        eraser = Eraser(
+            store,
+            seals,
+            erased,
+            writer.between,
+            writer.change,
+            sealer.standing_still,
+            lambda workspace: directory.erase(workspace, partial(erased.covers, workspace)),
+            clock,
+            longest_question=settings.export_seconds * 1000,
+        )
+        eraser.start()
+        stack.callback(eraser.close)
         yield Deck(
             settings=settings,
             store=store,
@@ -183,6 +205,8 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             seals=seals,
             sealer=sealer,
             expirer=expirer,
+            erased=erased,
+            eraser=eraser,
             reader=BatchReader(settings),
             columns=ColumnReader(settings),
             throttle=Throttle(clock),

@@ -31,7 +31,7 @@ Facts = dict[str, Any]
 def examine(deck: Deck) -> Facts:
     """Everything there is to say, by section, and `warnings`: a code and a sentence with what to do for each."""
     facts: Facts = {name: look(deck) for name, look in SECTIONS.items()}
-    return {**facts, "warnings": [{"code": code, "message": message} for code, message in _warnings(deck, facts)]}
+    return {**facts, "warnings": [{"code": code, "message": message} for look in WARNINGS for code, message in look(deck, facts)]}
 
 
 def _about(deck: Deck) -> Facts:
@@ -139,6 +139,17 @@ def _retention(deck: Deck) -> list[Facts]:
     return found
 
 
+def _erasures(deck: Deck) -> Facts:
+    marks = deck.erased.marks()
+    begun = [mark.begun for mark in marks if not mark.finished]
+    return {
+        "erased": len(marks),
+        "unfinished": len(begun),
+        "oldest_begun": iso(min(begun)) if begun else None,
+        "failed": deck.eraser.failed,
+    }
+
+
 def _settings(deck: Deck) -> Facts:
     return deck.settings.model_dump(mode="json", exclude={"metrics_token"})
 
@@ -156,6 +167,7 @@ SECTIONS: dict[str, Callable[[Deck], Any]] = {
     "weeks": _weeks,
     "sealing": _sealing,
     "retention": _retention,
+    "erasures": _erasures,
     "put_aside": lambda deck: inspection.put_aside(deck.store),
     "directory": lambda deck: deck.directory.counts(),
     "settings": _settings,
@@ -163,7 +175,7 @@ SECTIONS: dict[str, Callable[[Deck], Any]] = {
 }
 
 
-def _warnings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
+def _warnings_of_data(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
     disk = facts["disk"]
     missing = disk["floor"] - disk["free"]
     if missing > 0:
@@ -186,12 +198,6 @@ def _warnings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
                 f"{part['table']} of {part['partition']} is in {part['pieces']:,} pieces, so merging is behind: look for "
                 "warnings in the log, and send larger batches.",
             )
-    for row in facts["engine_settings"]:
-        if row["wanted"] != row["actual"]:
-            yield (
-                "engine_setting",
-                f"The engine's {row['name']} is {row['actual']} and must be {row['wanted']}; report it as a bug.",
-            )
     behind = (deck.clock() - deck.sealer.caught_up) // MINUTE
     days = sum(row["waiting_days"] + row["taken_away_days"] for row in facts["sealing"]["rollups"])
     if days and behind * MINUTE > BEHIND_AFTER:
@@ -202,6 +208,22 @@ def _warnings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
             f"exact but slower. {why}",
         )
     yield from _expiry_warnings(facts)
+    erasures = facts["erasures"]
+    if erasures["unfinished"]:
+        why = erasures["failed"] or "A server completes it by itself, at the latest when the longest download is over."
+        yield (
+            "erasure_unfinished",
+            f"{erasures['unfinished']:,} users or keys are not wholly erased yet, since {erasures['oldest_begun']}. {why}",
+        )
+
+
+def _warnings_of_settings(deck: Deck, facts: Facts) -> Iterator[tuple[str, str]]:
+    for row in facts["engine_settings"]:
+        if row["wanted"] != row["actual"]:
+            yield (
+                "engine_setting",
+                f"The engine's {row['name']} is {row['actual']} and must be {row['wanted']}; report it as a bug.",
+            )
     ahead = deck.store.latest_arrival() // 1000 - deck.clock()
     if ahead > MINUTE:
         yield (
@@ -230,3 +252,6 @@ def _expiry_warnings(facts: Facts) -> Iterator[tuple[str, str]]:
             "last looked, so nothing expires by it. Set it; or, when it is right (the server was off so long, or a backup was "
             "restored), run `usagedeck workspace trust-clock`.",
         )
+
+
+WARNINGS = (_warnings_of_data, _warnings_of_settings)

@@ -262,3 +262,44 @@ def test_during_the_first_start(tmp_path: Path, torture: bool) -> None:
             ledger.deliver(client, ledger.next())
             assert set(reconcile(client, ledger)) == ledger.acknowledged == set(ledger.sent)
             assert (found.stop(), found.said()) == (0, "")
+
+
+# --- during an erasure --------------------------------------------------------------------------------------------
+
+
+def left_of(folder: Path, user: str) -> tuple[int, int, Decimal]:
+    """Rows that carry a user, copies and rollups included; the events that count, and their credits."""
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        held = [
+            f"SELECT count() FROM {table} WHERE user_id = {{u:String}}" for table in ("requests", "deliveries", "rollup_keys")
+        ]
+        rows = sum(int(deck.store.run(Statement(text, {"u": user}, ("n",)))[0][0]) for text in held)
+        ((count, total),) = deck.store.run(Statement("SELECT count(), sum(credits) FROM requests FINAL", {}, ("n", "total")))
+        return rows, int(count), Decimal(total)
+
+
+def test_during_an_erasure(folder: Path, tmp_path: Path, torture: bool) -> None:
+    """It is killed, taken up by itself or by the next command, and killed again; in the end nothing is left and no sum has
+    changed."""
+    dice = random.Random(7)
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        house = build_house(deck, id="ws")
+        events = [make_event(dice, f"e{n}") | {"user_id": dice.choice(("zed", "ana"))} for n in range(2000)]
+        house.send(events)
+        house.send([event | {"user_id": "zed"} for event in events[::4]])
+        deck.sealer.look()
+    before = left_of(folder, "zed")
+    assert before[0] > 1000
+    words = ("erase", "-w", "ws", "--user", "zed", "--data-dir", str(folder), "--json")
+    for _ in range(30 if torture else 2):
+        with process(*words, errors=tmp_path / "errors", settings={"min_free_bytes": 0}) as found:
+            pause(dice, 1.2)
+            found.kill()
+        assert left_of(folder, "zed")[1:] == before[1:]
+    with process(*words, errors=tmp_path / "errors", settings={"min_free_bytes": 0}) as found:
+        receipt = json.loads(found.line() or "null")
+        assert found.end() == 0, (receipt, found.said())
+    assert receipt["left"] == {"events": 0, "rollup_rows": 0, "names": 0}
+    assert left_of(folder, "zed") == (0, *before[1:])
+    verified(folder, "--all")
+    assert put_aside(folder) == 0

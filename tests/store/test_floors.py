@@ -12,7 +12,7 @@ from tests.store.test_expiry import NEW_YORK, expire, rows
 from tests.store.test_rollup import Crash, request
 
 from usagedeck import admin, doctor, report, verify
-from usagedeck.catalog import METRICS, ROLLUPS, Subject, dimension, fields
+from usagedeck.catalog import METRICS, ROLLUPS, Label, Subject, dimension, fields
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import StoreFailed
 from usagedeck.floors import Floor, Floors
@@ -520,3 +520,33 @@ def test_a_crash_between_any_two_steps_of_expiring(
             deck.sealer.look()
         assert deck.seals.ledger.floors["ws_acme"] == Floor(floor_at(now, EVENTS), floor_at(now, 300))
         assert rows(deck, "requests", f"workspace_id = 'ws_acme' AND time < {floor_at(now, EVENTS) - 8 * DAY}") == 0
+
+
+def test_an_erasure_reaches_rollups_of_which_the_events_are_gone(
+    settings: Settings, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a former definition, too. No sum changes, and nothing is unsealed that cannot be made anew."""
+    now = clock.now
+    window = Window(floors(now).rollups, now, zone(NEW_YORK))
+    by_user = question("requests credits latency_avg", "user_id", "total", window)
+    with open_deck(settings, clock) as deck:
+        acme, _ = furnish(deck)
+        before = {row[2]: row[4:] for row in ask(acme, by_user, now).table.rows}
+        keep(acme)
+        expire(deck, clock)
+    with defined(monkeypatch, "keys", columns=("method", "product_type", "user_id")), open_deck(settings, clock) as deck:
+        acme = House(deck, acme.workspace_id, acme.api_key, acme.who)
+        deck.sealer.look()
+        (former,) = deck.seals.ledger.formers.values()
+        assert rows(deck, former.table, "user_id = 'ana'") > 0
+        admin.perform(deck, admin.Erase(workspace="ws_acme", kind=Label.USER, id="ana"))
+        clock.now += 2 * HOUR
+        deck.eraser.look()
+        deck.sealer.look()
+        answer = ask(acme, by_user, now)
+        assert answer.about.available_from is None, answer.route
+        assert former.name in answer.route
+        assert {row[2]: row[4:] for row in answer.table.rows} == {"erased" if u == "ana" else u: n for u, n in before.items()}
+        for table in ("requests", "rollup_keys", former.table):
+            assert rows(deck, table, "user_id = 'ana' AND workspace_id = 'ws_acme'") == 0, table
+            assert rows(deck, table, "user_id = 'ana' AND workspace_id = 'ws_berlin'") > 0 or table == former.table

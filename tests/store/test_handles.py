@@ -15,7 +15,8 @@ from usagedeck.catalog import Subject
 from usagedeck.errors import Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
-from usagedeck.store.clickhouse import Store, explain
+from usagedeck.store.clickhouse import Store
+from usagedeck.store.complaints import explain
 
 SECRET = "the rows of somebody else"
 ROWS = f"SELECT number, repeat('{SECRET} ', 8) AS text"

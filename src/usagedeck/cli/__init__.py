@@ -11,6 +11,7 @@ from usagedeck.cli.backup import backup_command, restore_command
 from usagedeck.cli.common import say
 from usagedeck.cli.demo import demo_command
 from usagedeck.cli.doctor import doctor_command
+from usagedeck.cli.erasing import erase_command
 from usagedeck.cli.explain import explain_command
 from usagedeck.cli.importing import import_command
 from usagedeck.cli.operate import key_app, user_app, workspace_app
@@ -32,6 +33,7 @@ app.command("restore")(restore_command)
 app.command("doctor")(doctor_command)
 app.command("verify")(verify_command)
 app.command("explain")(explain_command)
+app.command("erase")(erase_command)
 app.add_typer(workspace_app, name="workspace")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")

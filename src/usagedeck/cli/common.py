@@ -27,6 +27,9 @@ say = Console(stderr=True, highlight=False)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the data.", show_default="usagedeck-data")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+ANSWER_SECONDS = 120
+"""How long a server may take to carry out a command, unless it is said otherwise."""
+
 PATIENCE = 120
 """Seconds for which a busy server is asked again."""
 
@@ -48,10 +51,10 @@ def print_json(content: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def carry_out(settings: Settings, command: admin.AnyCommand) -> dict[str, Any]:
-    """Do a command here, or hand it to the server that owns the data."""
+def carry_out(settings: Settings, command: admin.AnyCommand, *, seconds: int | None = ANSWER_SECONDS) -> dict[str, Any]:
+    """Do a command here, or hand it to the server that owns the data, which has so many seconds to answer."""
     checked = _checked(command)
-    with hands(settings) as do:
+    with hands(settings, seconds) as do:
         return do(checked)
 
 
@@ -64,10 +67,10 @@ def _checked(command: admin.AnyCommand) -> admin.AnyCommand:
 
 
 @contextmanager
-def hands(settings: Settings) -> Iterator[Callable[[admin.AnyCommand], dict[str, Any]]]:
+def hands(settings: Settings, seconds: int | None = ANSWER_SECONDS) -> Iterator[Callable[[admin.AnyCommand], dict[str, Any]]]:
     """What does one command after another: the server that owns the data, or we ourselves, with the data open meanwhile."""
     if running := running_server(settings):
-        yield lambda command: ask(running, "/operator/command", admin.encode(command))
+        yield lambda command: ask(running, "/operator/command", admin.encode(command), seconds)
         return
     with open_deck(settings) as deck:
         yield lambda command: admin.perform(deck, command)
@@ -83,13 +86,13 @@ def running_server(settings: Settings) -> Running | None:
         return None
 
 
-def ask(running: Running, path: str, content: bytes) -> dict[str, Any]:
+def ask(running: Running, path: str, content: bytes, seconds: int | None = ANSWER_SECONDS) -> dict[str, Any]:
     """One call of the running server's operator door; its refusals become ours. While it is busy it is asked again."""
     headers = {"authorization": f"Bearer {running.token}"}
     waited = 0
     while True:
         try:
-            response = httpx2.post(running.url + path, content=content, headers=headers, timeout=120)
+            response = httpx2.post(running.url + path, content=content, headers=headers, timeout=seconds)
         except httpx2.HTTPError as error:
             raise Conflict(
                 f"The server of this data folder does not answer at {running.url}: {error}.", field="data_dir"

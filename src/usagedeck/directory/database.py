@@ -113,6 +113,17 @@ class Database:
 
     # --- the file
 
+    def tidy(self) -> None:
+        """Write a file anew, without what was deleted. A server's own vacuum does that."""
+        if not self.is_file:
+            return
+        with _translated(), self.engine.connect() as db:
+            driver: Any = db.connection.driver_connection
+            driver.isolation_level = None
+            driver.execute("VACUUM")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            db.invalidate()  # the pool shall not lend it to others
+
     def copy_to(self, path: Path) -> None:
         """Write all of a file, as it is at one moment, into a new one; others may go on reading and writing."""
         with self.engine.connect() as db, closing(sqlite3.connect(path)) as copy:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from usagedeck.catalog import ERASED, ERASED_LABEL, NAMES, Label
 from usagedeck.directory import keys
 from usagedeck.directory.api_keys import ApiKeys, OperatorKeys
 from usagedeck.directory.audit_log import AuditLog
 from usagedeck.directory.database import Database
+from usagedeck.directory.erasing import take_out
 from usagedeck.directory.groups import Groups
 from usagedeck.directory.labels import Labels
 from usagedeck.directory.people import People
-from usagedeck.directory.schema import api_keys, metadata, secrets
+from usagedeck.directory.schema import api_keys, labels, metadata, secrets
 from usagedeck.directory.service_accounts import ServiceAccounts
 from usagedeck.directory.sessions import Invitations, Sessions
 from usagedeck.directory.webhooks import Webhooks
@@ -65,6 +67,19 @@ class Directory:
                 func.coalesce(api_keys.c.expires_at, now + 1) > now,
             )
             return {**found, "active_keys": int(db.execute(select(func.count()).where(*works)).scalar_one())}
+
+    def erase(self, workspace_id: str, erased: Callable[[Label, str], bool]) -> int:
+        """Take out every user and key of a workspace that is `erased`; returns how many entries went or were changed.
+
+        A key stops working at once. What they did is called "Erased". A user of no other workspace is forgotten wholly. In a
+        file, what is left of them is overwritten.
+        """
+        with self._database.writing() as db:
+            gone = take_out(db, workspace_id, erased)
+            kept = [{"workspace_id": workspace_id, "kind": k.value, "id": ERASED, "name": ERASED_LABEL} for k in NAMES]
+            self._database.put(db, labels, kept)
+        self._database.tidy()
+        return gone
 
     def copy_to(self, path: Path) -> None:
         """Write all of it, as it is at one moment, into a new file; others may go on reading and writing.

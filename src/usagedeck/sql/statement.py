@@ -18,6 +18,7 @@ Bound: TypeAlias = (
     | Sequence[tuple[str, ...]]
     | Sequence[tuple[int, int]]
     | Sequence[tuple[str, int]]
+    | Sequence[tuple[int, str]]
     | Sequence[tuple[int, str, int, int]]
     | Sequence[tuple[int, str, str, int, int, int]]
 )

@@ -8,13 +8,12 @@ question had already written in front of the handle's next answer.
 
 import logging
 import queue
-import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -22,16 +21,19 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from usagedeck.catalog import Subject
-from usagedeck.errors import Cancelled, Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
+from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import version
 from usagedeck.settings import Settings
 from usagedeck.sql import Bound, Statement
 from usagedeck.store import memory, schema
+from usagedeck.store.complaints import explain, explain_write
 from usagedeck.store.places import Places, Work
-from usagedeck.store.ticket import Ticket, gone
+from usagedeck.store.ticket import Ticket
 from usagedeck.table import Row
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _WRITE_SETTINGS = {
     "async_insert": "0",
@@ -60,43 +62,7 @@ _READ_SETTINGS = {
     "max_result_rows": "0",
 }
 
-_TOO_HEAVY = {
-    158: ("it reads too many rows", "query_rows"),
-    159: ("it takes too long", "query_seconds, or export_seconds of a download"),
-    160: ("it would take too long", "query_seconds, or export_seconds of a download"),
-    241: ("it needs too much memory", "query_memory, or memory of the whole store"),
-    307: ("it reads too many bytes", "query_rows"),
-    396: ("it returns too many rows", "query_rows"),
-}
-_FULL = 243
-_KILLED = 394
 _KILL_PAUSE = 0.02
-
-
-def explain(error: Exception) -> QueryTooHeavy | StorageFull | Cancelled | StoreFailed:
-    """The engine's complaint as one of ours. The text of the engine stays in the log: it may quote values."""
-    match = re.search(r"Code: (\d+)", str(error))
-    code = getattr(error, "code", None) or (int(match[1]) if match else 0)
-    if code in _TOO_HEAVY:
-        what, setting = _TOO_HEAVY[code]
-        return QueryTooHeavy(
-            f"The question was stopped because {what}; ask for a shorter window, fewer series or a coarser interval "
-            f"(limit: {setting})."
-        )
-    if code == _KILLED:
-        return gone()
-    if code == _FULL:
-        return StorageFull("The disk of the store is full; free some space and send the events again. Reading goes on.")
-    log.error("the engine failed with code %s: %s", code, str(error)[:2000])
-    return StoreFailed("The store failed to answer; the server's log has the details.")
-
-
-def _explain_write(error: Exception) -> Exception:
-    """A write is no question that could be made smaller: what it ran into is the memory of the whole."""
-    found = explain(error)
-    if isinstance(found, QueryTooHeavy):
-        return TooBusy("The store is short of memory; send the events again in a moment.", retry_after=2)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +236,7 @@ class Store:
             except Exception as error:
                 self._writer.close()
                 self._writer = self._open(_WRITE_SETTINGS)
-                raise _explain_write(error) from error
+                raise explain_write(error) from error
 
     def record(self, statement: Statement) -> None:
         """A small durable write on the writer's handle."""
@@ -280,7 +246,7 @@ class Store:
             except Exception as error:
                 self._writer.close()
                 self._writer = self._open(_WRITE_SETTINGS)
-                raise _explain_write(error) from error
+                raise explain_write(error) from error
 
     def finds(self, statement: Statement) -> bool:
         """Whether there is any row; a small question on the writer's handle, for whoever must not be overtaken by a write."""
@@ -296,12 +262,20 @@ class Store:
 
     def execute(self, statement: Statement) -> None:
         """A statement without an answer; it takes one core and little memory, so that questions hardly notice."""
+        self._in_background(lambda client: client.command(statement.text, parameters=dict(statement.values)))
+
+    def examine(self, statement: Statement) -> list[Row]:
+        """A question of work in the background; it may take as long as it needs."""
+        values = dict(statement.values)
+        return list(self._in_background(lambda client: client.query(statement.text, parameters=values).result_rows))
+
+    def _in_background(self, work: Callable[[Client], T]) -> T:
         with self._background_lock:
             if self._background is None:
                 limits = {"max_memory_usage": str(self._settings.query_memory)}
                 self._background = self._open({**_WRITE_SETTINGS, **_BACKGROUND_SETTINGS, **limits})
             try:
-                self._background.command(statement.text, parameters=dict(statement.values))
+                return work(self._background)
             except Exception as error:
                 self._background.close()
                 self._background = None
@@ -368,7 +342,7 @@ class Store:
                 f"The store was written by a newer release (schema {revision}; this one knows {schema.REVISION}); upgrade.",
                 field="store",
             )
-        for text in schema.CREATE_SEALS:
+        for text in (*schema.CREATE_SEALS, schema.CREATE_ERASED):
             command(text)
         for subject in Subject:
             command(schema.create_table(subject))

@@ -172,6 +172,14 @@ class Seals:
             frozen = self.ledger.frozen(cut, seal.start)
             if seal.workspace_id in frozen or (frozen and seal.workspace_id == EVERYBODY):
                 raise StoreFailed(f"A seal of {cut.rollup} was not made: some of its events have expired.")
+        self._publish(cut, seals, moment)
+
+    def replace(self, cut: Cut, stretches: Sequence[Stretch], workspace: str, number: int, moment: int) -> None:
+        """The rows under this number say what a workspace's rows said until now: from here on they count instead, also where
+        events are gone."""
+        self._publish(cut, [Seal(number, cut, workspace, *stretch, moment) for stretch in stretches], moment)
+
+    def _publish(self, cut: Cut, seals: Sequence[Seal], moment: int) -> None:
         text = (
             "INSERT INTO seals SELECT at.1, {rollup:String}, {zone:String}, at.2, at.3, at.4, {moment:UInt64} "
             "FROM (SELECT arrayJoin({seals:Array(Tuple(UInt64, String, Int64, Int64))}) AS at)"

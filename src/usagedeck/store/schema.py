@@ -14,7 +14,7 @@ from usagedeck.catalog import DECIMALS, Field, Rollup, Subject, Type, fields
 from usagedeck.events import REVISION_STEP, version
 from usagedeck.times import DAY, SECOND
 
-REVISION = 1
+REVISION = 2
 """Raised with every change that the difference of columns does not express."""
 
 _MERGING = "merge_selector_base = 10"
@@ -158,6 +158,16 @@ def lowest_place(written: int, days: int) -> str:
     since = max(0, written - days * DAY // SECOND) * 1_000_000
     texts = (f"SELECT minOrNull({PLACE}) AS lowest FROM {s} WHERE {PLACE} <= {version(since)}" for s in Subject)
     return f"SELECT min(lowest) FROM ({' UNION ALL '.join(texts)})"
+
+
+CREATE_ERASED = (
+    "CREATE TABLE IF NOT EXISTS erased (workspace_id String, kind String, digest String, begun Int64, finished Int64, "
+    "requests UInt64, deliveries UInt64, copies UInt64, rollup_rows UInt64, names UInt64, step UInt64) "
+    "ENGINE = ReplacingMergeTree(step) ORDER BY (workspace_id, kind, digest) "
+    "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+)
+"""Who was erased, by keyed hashes, and what that took: of several rows of one the one with the highest step counts (see
+`store.erased`)."""
 
 
 def changes(subject: Subject, present: Sequence[tuple[str, str, str]], made: str) -> list[str]:

@@ -63,6 +63,10 @@ Lines: TypeAlias = Mapping[Subject, Sequence[bytes]]
 """Rows as JSON but for their versions."""
 
 
+Blank: TypeAlias = Callable[["Lines | Block", Collection[str]], "Lines | Block"]
+"""The same rows, of these workspaces, without what says who the erased ones were (see `store.blanking`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Rows of one kind, most of them as columns and some as lines, in the order that their places say."""
@@ -130,6 +134,7 @@ class Writer:
         min_free_bytes: int,
         folder: Path | None,
         floor: Floor = lambda _: 0,
+        blank: Blank = lambda rows, _: rows,
     ) -> None:
         self._store = store
         self._stamp = stamp
@@ -137,6 +142,7 @@ class Writer:
         self._unseal = unseal
         self._written = written
         self._floor_of = floor
+        self._blank = blank
         self._room = Room(queue_bytes)
         self._floor = min_free_bytes
         self._folder = folder
@@ -184,6 +190,18 @@ class Writer:
                 raise TooBusy("The server is stopping.", retry_after=2)
             self._jobs.put(errand)
         return errand.done
+
+    def change(self, quarters: Quarters, work: Callable[[], T]) -> Future[T]:
+        """Change rows that begin or are active in these quarter-hours, between two commits and by the same rules as a commit."""
+
+        def changed() -> T:
+            self._unseal(quarters)
+            try:
+                return work()
+            finally:
+                self._written(quarters)
+
+        return self.between(changed)
 
     def close(self) -> None:
         """Write what is waiting, then stop. Idempotent."""
@@ -247,6 +265,7 @@ class Writer:
         quarters: dict[str, set[int]] = {}
         for job in jobs:
             self._let_expire(job)
+            job.rows = self._blank(job.rows, job.quarters)
             for workspace, met in job.quarters.items():
                 quarters.setdefault(workspace, set()).update(met)
         self._unseal(quarters)
