@@ -359,6 +359,7 @@ def test_rollups_expire_in_their_turn(houses: tuple[House, House], clock: StillC
     start = clock.now
     for _ in range(8):  # a week at a time: no clock jumps further unnoticed
         clock.now += 6 * DAY
+        acme.deck.sealer.look()
         acme.deck.expirer.look()
     floor = acme.deck.seals.ledger.floors["ws_acme"]
     assert floor == floors(clock.now)
