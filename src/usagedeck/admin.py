@@ -239,7 +239,7 @@ def _explain(deck: Deck, command: Explain) -> dict[str, Any]:
     )
     selection = Selection(metrics[0].of if metrics else Subject.REQUESTS, window, tuple(map(parse_filter, command.filters)))
     query = Query(selection, metrics, Interval.parse(command.interval), tuple(dimension(name) for name in command.by))
-    settled = settle(query, operator_scope(deck, workspace.id, command.user), deck.seals.ledger, now=now)
+    settled = settle(query, operator_scope(deck, workspace.id, command.user), deck.seals.ledger, deck.sizes, now=now)
     route = settled.route
     read = [("events", "", "", stretch) for stretch in route.events]
     read += [("rollup", one.cut.rollup, one.cut.zone, stretch) for one in route.slices for stretch in one.stretches]

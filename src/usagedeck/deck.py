@@ -17,6 +17,7 @@ from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import with_version
 from usagedeck.settings import Settings
+from usagedeck.sql import Sizes
 from usagedeck.store import freezing
 from usagedeck.store.answers import Answers, Shelf
 from usagedeck.store.blanking import Blanker
@@ -26,6 +27,7 @@ from usagedeck.store.eraser import Eraser
 from usagedeck.store.expiry import Ages, Expirer
 from usagedeck.store.merging import Merger
 from usagedeck.store.rollup import Sealer, Seals
+from usagedeck.store.sizes import SizeIndex
 from usagedeck.store.writer import Writer
 
 Clock = Callable[[], int]
@@ -119,6 +121,7 @@ class Deck:
     expirer: Expirer
     erased: Erased
     eraser: Eraser
+    sizes: Sizes
     reader: BatchReader
     columns: ColumnReader
     throttle: Throttle
@@ -196,6 +199,9 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         )
         eraser.start()
         stack.callback(eraser.close)
+        sizes = SizeIndex(store)
+        sizes.start()
+        stack.callback(sizes.close)
         yield Deck(
             settings=settings,
             store=store,
@@ -207,6 +213,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             expirer=expirer,
             erased=erased,
             eraser=eraser,
+            sizes=sizes,
             reader=BatchReader(settings),
             columns=ColumnReader(settings),
             throttle=Throttle(clock),

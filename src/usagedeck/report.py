@@ -81,7 +81,7 @@ def _settled(deck: Deck, query: Query, scope: Scope, **more: Any) -> tuple[sql.S
     """The same for a question over time: its numbers may be known of the time whose events have expired."""
     fresh, asked = deck.clock(), query.selection.window
     query = replace(query, selection=_named(deck, query.selection, scope))
-    found = sql.settle(query, scope, deck.seals.ledger, **more)
+    found = sql.settle(query, scope, deck.seals.ledger, deck.sizes, **more)
     return found, About(found.query.selection.window, fresh, found.start if found.start > asked.start else None)
 
 

@@ -266,7 +266,8 @@ def _unseal(deck: Deck, cut: Cut, workspace: str, cells: Iterable[int]) -> None:
 
 def _views(deck: Deck, task: Views) -> Outcome:
     changes = deck.answers.shelf.changes
-    deck = replace(deck, answers=replace(deck.answers, shelf=Shelf(0)))  # nothing that was answered before, nor kept for others
+    # nothing that was answered before, nor kept for others; along the rollups, even where events would be read faster
+    deck = replace(deck, answers=replace(deck.answers, shelf=Shelf(0)), sizes=sql.UNKNOWN)
     workspace = deck.directory.workspaces.get(task.workspace)
     if workspace is None:
         raise InvalidInput(f'There is no workspace "{task.workspace[:40]}".', field="workspace")

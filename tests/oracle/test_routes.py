@@ -1,19 +1,21 @@
-"""Whatever a question is read from, the answer is the same: random questions along their routes and from the events alone."""
+"""Whatever a question is read from, the answer is the same: random questions along rollups, from the events alone, and from
+events that are known to be few."""
 
 import random
 import re
 from dataclasses import replace
 
 from tests.oracle.asking import question
-from tests.oracle.oracle import Ask
+from tests.oracle.oracle import ACTIVITY, Ask
 from tests.oracle.world import NOW, WINDOWS, YEAR, ZONES, World
-from usagedeck import report
+from usagedeck import report, sql
 from usagedeck.access import View, Who
 from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, Subject, dimension
 from usagedeck.deck import Deck
 from usagedeck.query import Filter, RawValue
 from usagedeck.seals import Ledger
 from usagedeck.store.rollup import Seals
+from usagedeck.stretches import Stretch
 
 SIZES = (900, 1800, 3600, 5400, 18_000, 86_400, 172_800, 604_800, "month", "year", "total")
 NARROW = {900, 1800, 3600, 5400, 18_000}
@@ -72,9 +74,12 @@ def test_every_route_gives_the_same_answer(worlds: tuple[World, World]) -> None:
         if dice.random() < 0.2:
             who = replace(who, user_id="user_a")
         view = dice.choice((None, View.ACCOUNT))
-        routed, route = answered(deck, who, view, ask, filters)
+        routed, route = answered(replace(deck, sizes=sql.UNKNOWN), who, view, ask, filters)
         plain, events = answered(with_nothing_sealed(deck), who, view, ask, filters)
         assert routed == plain, f"{ask} {filters}: {route}"
+        short, why = answered(replace(deck, sizes=Few()), who, view, ask, filters)
+        assert short == plain, f"{ask} {filters}: {why}"
+        assert why.startswith(("some 7 events", "no rollup")) or set(ask.metrics) <= ACTIVITY
         assert not re.match(r"rollup \w+ by", events)
         for name in ROLLUPS:
             taken[name] += route.startswith(f"rollup {name} by")
@@ -87,8 +92,13 @@ def answered(deck: Deck, who: Who, view: View | None, ask: Ask, filters: list[Fi
     return [list(row) for row in answer.table.read().rows], answer.route
 
 
+class Few:
+    def rows(self, _subject: Subject, _workspace_id: str, _stretch: Stretch) -> int:
+        return 7
+
+
 def with_nothing_sealed(deck: Deck) -> Deck:
     """The same deck, whose ledger is empty: all is read from the events."""
     seals = object.__new__(Seals)
     seals.ledger = Ledger()
-    return replace(deck, seals=seals)
+    return replace(deck, seals=seals, sizes=sql.UNKNOWN)

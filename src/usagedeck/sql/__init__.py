@@ -5,6 +5,7 @@ catalogue. Calendars do not exist here either: buckets arrive as integers (see `
 """
 
 from usagedeck.sql.comparing import compare, per_day
+from usagedeck.sql.costs import UNKNOWN, Sizes
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import compile_log
 from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, settle
@@ -14,6 +15,7 @@ from usagedeck.sql.statement import Bound, Scope, Statement
 from usagedeck.sql.usage import compile, compile_top, folds, rank  # noqa: A004 - the word of the field
 
 __all__ = [
+    "UNKNOWN",
     "Bound",
     "Constant",
     "Name",
@@ -23,6 +25,7 @@ __all__ = [
     "Scope",
     "Series",
     "Settled",
+    "Sizes",
     "Statement",
     "compare",
     "compile",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from usagedeck.catalog import MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
 from usagedeck.query import Query, Selection
 from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice
+from usagedeck.sql.costs import FEW, UNKNOWN, Sizes, events_are_cheaper
 from usagedeck.sql.statement import Scope
 from usagedeck.stretches import Stretch, without
 
@@ -31,6 +32,8 @@ class Plan:
     slices: tuple[Slice, ...] = ()
     start: int = 0
     """The first instant from which on it tells everything."""
+    few: bool = False
+    """All that is read are a few events."""
 
 
 def measures_of(query: Query) -> tuple[Measure, ...]:
@@ -53,14 +56,14 @@ def only_events(query: Query) -> Plan:
     return Plan("asked for", ((window.start, window.end),))
 
 
-def plan(query: Query, scope: Scope, ledger: Ledger, *, now: int | None = None) -> Plan:
+def plan(query: Query, scope: Scope, ledger: Ledger, sizes: Sizes = UNKNOWN, *, now: int | None = None) -> Plan:
     """The route of `compile`. What is active is cut at `now`, so nothing sealed is read behind it."""
-    return _plan(query, measures_of(query), scope, ledger, query.buckets.starts, now)
+    return _plan(query, measures_of(query), scope, ledger, sizes, query.buckets.starts, now)
 
 
-def plan_rank(query: Query, scope: Scope, ledger: Ledger) -> Plan:
+def plan_rank(query: Query, scope: Scope, ledger: Ledger, sizes: Sizes = UNKNOWN) -> Plan:
     """The route of `rank`, which knows no buckets."""
-    return _plan(query, ranked_by(query), scope, ledger, (query.selection.window.start,), None)
+    return _plan(query, ranked_by(query), scope, ledger, sizes, (query.selection.window.start,), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,15 @@ class Settled:
     """From when on all of it is known."""
 
 
-def settle(query: Query, scope: Scope, ledger: Ledger, *, now: int | None = None, only_ranked: bool = False) -> Settled:
+def settle(
+    query: Query, scope: Scope, ledger: Ledger, sizes: Sizes = UNKNOWN, *, now: int | None = None, only_ranked: bool = False
+) -> Settled:
     """What can be told of a question, from events or, where these have expired, from rollups."""
     start = query.selection.window.start
     while True:
-        routes = [] if only_ranked else [plan(query, scope, ledger, now=now)]
+        routes = [] if only_ranked else [plan(query, scope, ledger, sizes, now=now)]
         if only_ranked or query.top is not None:
-            routes.append(plan_rank(query, scope, ledger))
+            routes.append(plan_rank(query, scope, ledger, sizes))
         route, ranking, window = routes[0], routes[-1], query.selection.window
         known = max(route.start, ranking.start)
         if known <= window.start:
@@ -94,7 +99,15 @@ def settle(query: Query, scope: Scope, ledger: Ledger, *, now: int | None = None
             return Settled(query, Plan("all of it has expired", ()), Plan("all of it has expired", ()), start)
 
 
-def _plan(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Ledger, edges: Sequence[int], now: int | None) -> Plan:
+def _plan(
+    query: Query,
+    measures: Sequence[Measure],
+    scope: Scope,
+    ledger: Ledger,
+    sizes: Sizes,
+    edges: Sequence[int],
+    now: int | None,
+) -> Plan:
     window, floor = query.selection.window, scope.floor
     rollups, reason = _choose(query, measures, scope, ledger)
     low = max(window.start, floor.rollups if rollups else floor.events)
@@ -102,6 +115,11 @@ def _plan(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Ledge
         return Plan(reason, ((low, window.end),), start=low)
     events_from = min(max(low, floor.events), window.end)
     only = Plan(reason, ((events_from, window.end),), start=max(low, floor.events))
+    if low == events_from:
+        rows = sizes.rows(query.selection.subject, scope.workspace_id, (low, window.end))
+        only = replace(only, few=rows is not None and rows <= FEW)
+        if rollups and rows is not None and events_are_cheaper(query, measures, (low, window.end), rows):
+            return replace(only, reason=f"some {rows:,} events are read faster than rollup {rollups[0].name}")
     if not rollups:
         return only
     slices: list[Slice] = []

@@ -91,11 +91,11 @@ def folds(query: Query, route: Plan) -> bool:
     """Whether the series beyond the first ones can be told and added up in one statement, by `compile_top`.
 
     Their measures have to be sums: the percentile of many series is not made of theirs, and an event that has several
-    values would count several times. In memory are then all buckets of all series: few, where a rollup is read and the
-    buckets are few.
+    values would count several times. In memory are then all buckets of all series: few, where a rollup or little is read and
+    the buckets are few.
     """
     return (
-        bool(route.slices)
+        (bool(route.slices) or route.few)
         and len(query.buckets) <= FEW_BUCKETS
         and not any(by.overlapping for by in query.dimensions)
         and all(m.additive and m.merge for m in measures_of(query))
