@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from usagedeck import audit
 from usagedeck.addresses import lies_in
+from usagedeck.audit import Actor
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.people import Member
@@ -170,6 +172,22 @@ def operator_scope(deck: Deck, workspace_id: str, user_id: str | None = None) ->
     return Scope(workspace_id, user_id, deck.seals.ledger.floors[workspace_id])
 
 
+def operator_by_key(deck: Deck, secret: str | None, address: str) -> Actor:
+    """The program behind an operator key. Raises `NotSignedIn` for any other key, and for none."""
+    if not secret:
+        raise NotSignedIn("Send an operator key as Authorization: Bearer.", code="needs_authorization")
+    key = deck.directory.operator_keys.by_verifier(keys.verifier(secret))
+    if key is None:
+        raise NotSignedIn("Invalid operator key", code="invalid_operator_key")
+    deck.directory.operator_keys.last_used.note(key.verifier)
+    return Actor("operator_key", key.id, address)
+
+
+def actor(who: Who) -> Actor:
+    """The asker, as the audit log names them."""
+    return Actor("api_key", who.key_id, who.address) if who.key_id else Actor("user", who.user_id or "", who.address)
+
+
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:
     """A new session's token. Raises `NotSignedIn` with one answer for every reason, `TooBusy` after too many failures."""
     person, most = email.lower()[:256], deck.settings.sign_in_attempts
@@ -178,12 +196,20 @@ def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: 
     deck.throttle.enter(limits)
     user = deck.directory.people.by_email(email)
     if not keys.password_matches(user.password if user else None, password) or user is None:
+        if user is not None:
+            _note_session(deck, Actor("user", user.id, address), "session.refused")
         raise NotSignedIn("E-mail or password is wrong.", code="wrong_credentials")
     deck.throttle.forgive(limits, wholly=pair)
     token = keys.mint_token()
     expires = deck.clock() + deck.settings.session_hours * 3_600_000
     deck.directory.sessions.add(keys.verifier(token), user.id, expires_at=expires, user_agent=user_agent[:200], address=address)
+    _note_session(deck, Actor("user", user.id, address), "session.begin")
     return token
+
+
+def _note_session(deck: Deck, actor_: Actor, action: str) -> None:
+    """In the log of every workspace they may enter."""
+    audit.note(deck, actor_, action, [space.id for space, _ in memberships(deck, actor_.id)], ("user", actor_.id))
 
 
 def sign_out(deck: Deck, token: str) -> None:

@@ -323,3 +323,31 @@ def test_settings_from_the_environment_are_checked(
         cli.main()
     assert end.value.code == 2
     assert "Setting port: Input should be a valid integer" in capsys.readouterr().err
+
+
+# --- passwords and operator keys ----------------------------------------------------------------------------------
+
+
+def test_a_forgotten_password_is_replaced(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    run("user", "add", "ada@x.example", "-w", "acme", "--password", "the first one", "--json")
+    made = run("user", "password", "ADA@x.example", "--json").json
+    assert len(made["password"]) >= 20
+    said = run("user", "password", "ada@x.example", "--password", "the third one")
+    assert (said.code, said.out) == (0, "")
+    assert "signed in nowhere" in said.err
+    assert "at least 10" in run("user", "password", "ada@x.example", "--password", "short").err
+    assert 'no user "nobody@x.example"' in run("user", "password", "nobody@x.example").err
+
+
+def test_operator_keys_are_made_listed_and_revoked(run: Run) -> None:
+    made = run("operator-key", "create", "mirror", "--id", "op_1", "--json").json
+    assert made["operator_key"].startswith("udop_")
+    listed = run("operator-key", "list", "--json").json["operator_keys"]
+    assert [(key["id"], key["label"], key["hint"], key["revoked_at"]) for key in listed] == [
+        ("op_1", "mirror", made["operator_key"][-4:], None)
+    ]
+    assert made["operator_key"] not in run("operator-key", "list").out
+    assert run("operator-key", "revoke", "op_1", "--json").json == {"id": "op_1", "revoked": True}
+    assert "no active operator key" in run("operator-key", "revoke", "op_1").err
+    assert run("operator-key", "create", "another").out.startswith("udop_")

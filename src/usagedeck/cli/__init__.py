@@ -14,7 +14,7 @@ from usagedeck.cli.doctor import doctor_command
 from usagedeck.cli.erasing import erase_command
 from usagedeck.cli.explain import explain_command
 from usagedeck.cli.importing import import_command
-from usagedeck.cli.operate import key_app, user_app, workspace_app
+from usagedeck.cli.operate import key_app, operator_key_app, user_app, workspace_app
 from usagedeck.cli.serving import serve_command
 from usagedeck.cli.verify import verify_command
 from usagedeck.errors import Conflict, InvalidInput, UsagedeckError
@@ -37,6 +37,7 @@ app.command("erase")(erase_command)
 app.add_typer(workspace_app, name="workspace")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
+app.add_typer(operator_key_app, name="operator-key")
 
 
 @app.command()

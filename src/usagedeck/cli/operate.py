@@ -13,6 +13,7 @@ from usagedeck.errors import InvalidInput
 workspace_app = typer.Typer(help="Workspaces: the tenants whose usage is kept apart.", no_args_is_help=True)
 user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys.", no_args_is_help=True)
+operator_key_app = typer.Typer(help="Keys of programs that provision workspaces, people and keys.", no_args_is_help=True)
 
 
 @workspace_app.command("create")
@@ -139,6 +140,24 @@ def user_add(
         typer.echo(made["password"])
 
 
+@user_app.command("password")
+def user_password(
+    email: Annotated[str, typer.Argument(help="E-mail address they sign in with.")],
+    password: Annotated[str | None, typer.Option(help="At least 10 characters; made up and shown once when absent.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a person a new password. Their sessions end."""
+    done = carry_out(settings_of(data_dir=data_dir), admin.SetPassword(email=email, password=password))
+    if as_json:
+        print_json(done)
+        return
+    say.print(f"[bold]{escape(done['email'])}[/] has a new password, and is signed in nowhere.")
+    if "password" in done:
+        say.print("It is shown only now:")
+        typer.echo(done["password"])
+
+
 @key_app.command("create")
 def key_create(
     label: Annotated[str, typer.Argument(help="What it is for.")],
@@ -182,3 +201,41 @@ def key_revoke(
         print_json(done)
     else:
         say.print(f"Key [bold]{done['id']}[/] is revoked.")
+
+
+@operator_key_app.command("create")
+def operator_key_create(
+    label: Annotated[str, typer.Argument(help="What it is for.")],
+    id_: Annotated[str | None, typer.Option("--id", help="Its id; made up when absent.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create an operator key for /api/v1/admin. It is shown once. It may change everything and read nobody's usage."""
+    made = carry_out(settings_of(data_dir=data_dir), admin.CreateOperatorKey(label=label, id=id_))
+    if as_json:
+        print_json(made)
+        return
+    say.print(f"Operator key [bold]{made['id']}[/] ({escape(made['label'])}) is there. Shown only now:")
+    typer.echo(made["operator_key"])
+
+
+@operator_key_app.command("list")
+def operator_key_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the operator keys."""
+    found = carry_out(settings_of(data_dir=data_dir), admin.ListOperatorKeys())
+    if as_json:
+        print_json(found)
+    else:
+        print_table(found["operator_keys"], ("id", "label", "hint", "created_at", "last_used_at", "revoked_at"))
+
+
+@operator_key_app.command("revoke")
+def operator_key_revoke(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Id of the key.")], data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Revoke an operator key. It stops working at once."""
+    done = carry_out(settings_of(data_dir=data_dir), admin.RevokeOperatorKey(id=id_))
+    if as_json:
+        print_json(done)
+    else:
+        say.print(f"Operator key [bold]{done['id']}[/] is revoked.")

@@ -131,7 +131,7 @@ class ApiKeys:
             allowed_ips=tuple(allowed_ips),
             credit_limit=credit_limit,
         )
-        with self._database.writing(f'There is a key "{id_}" already.') as db:
+        with self._database.writing(f'There is a key "{id_}" already, or another with its secret.') as db:
             db.execute(insert(api_keys).values(asdict(made)))
         return made
 
@@ -149,8 +149,8 @@ class ApiKeys:
         return self._database.all(found, ApiKey)
 
     def change(self, workspace_id: str, id_: str, values: Mapping[str, Any]) -> None:
-        """Set columns by their names."""
-        with self._database.writing() as db:
+        """Set columns by their names. Raises `Conflict` for a secret that another key has."""
+        with self._database.writing("Another key has this secret already.") as db:
             where = (api_keys.c.workspace_id == workspace_id, api_keys.c.id == id_)
             db.execute(update(api_keys).where(*where).values(dict(values)))
 

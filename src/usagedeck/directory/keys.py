@@ -13,12 +13,18 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 KEY_PREFIX = "ud_"
+OPERATOR_PREFIX = "udop_"
 _hasher = PasswordHasher()
 
 
 def mint_key() -> str:
     """A new API key; shown once."""
     return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def mint_operator_key() -> str:
+    """A new key for a program of the operator's; shown once."""
+    return OPERATOR_PREFIX + secrets.token_urlsafe(32)
 
 
 def mint_token() -> str:

@@ -46,9 +46,13 @@ class Workspaces:
         full_ip: bool = False,
         retention_days: int | None = None,
         redactions: tuple[str, ...] = (),
+        rollup_days: int | None = None,
     ) -> Workspace:
         now = self._database.clock()
-        made = Workspace(id_, name, currency, time_zone, billing_day, concurrency_limit, full_ip, now, retention_days, redactions)
+        made = Workspace(
+            *(id_, name, currency, time_zone, billing_day, concurrency_limit, full_ip, now),
+            *(retention_days, redactions, rollup_days),
+        )
         with self._database.writing(f'There is a workspace "{id_}" already.') as db:
             db.execute(insert(workspaces).values(asdict(made)))
         return made

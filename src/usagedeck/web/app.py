@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from usagedeck import __version__
 from usagedeck.deck import Deck
-from usagedeck.web import api, auth, bodies, elevenlabs, ingest, operator, pages, problems
+from usagedeck.web import api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning
 from usagedeck.web.guard import Guard
 
 DESCRIPTION = """
@@ -28,6 +28,11 @@ TAGS: Sequence[dict[str, str]] = (
     {"name": "catalogue", "description": "What can be asked."},
     {"name": "elevenlabs", "description": "The calls of the official `elevenlabs` SDKs."},
     {"name": "session", "description": "Sign in as a person."},
+    {
+        "name": "provisioning",
+        "description": "Mirror your own directory into this one, with an operator key. Putting the same again changes nothing; "
+        "what is left out stays as it is.",
+    },
     {"name": "machines", "description": "For load balancers and monitoring."},
 )
 
@@ -66,6 +71,6 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, elevenlabs, auth, pages, operator):
+    for door in (ingest, api, elevenlabs, auth, pages, provisioning, operator):
         app.include_router(door.router)
     return app

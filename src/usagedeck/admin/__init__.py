@@ -1,0 +1,147 @@
+"""What an operator does: workspaces, people, groups, keys, names, and looking after all of it.
+
+Commands are data, so that the command line can carry them out itself or hand them to a running server, and so that programs of
+the operator's can send them. The rules are in the modules beside this one; here is what there is, and the note that it was done.
+"""
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from usagedeck import audit
+from usagedeck.admin import erasing, groups, inspecting, keys, names, people, workspaces
+from usagedeck.admin.command import Command, Doing
+from usagedeck.admin.erasing import Erase
+from usagedeck.admin.groups import ListGroups, ListServiceAccounts, PutGroup, PutServiceAccount, RemoveGroup, RemoveServiceAccount
+from usagedeck.admin.inspecting import BeginBackup, EndBackup, Examine, Explain, PlanVerification, Verify
+from usagedeck.admin.keys import CreateKey, CreateOperatorKey, ListKeys, ListOperatorKeys, PutKey, RevokeKey, RevokeOperatorKey
+from usagedeck.admin.names import ListWebhooks, PutWebhook, RemoveWebhook, SetLabels
+from usagedeck.admin.people import MIN_PASSWORD, AddUser, ListMembers, PutMember, PutUser, RemoveMember, SetPassword
+from usagedeck.admin.workspaces import (
+    CURRENCIES,
+    MAX_RETENTION_DAYS,
+    CreateWorkspace,
+    ListWorkspaces,
+    PutWorkspace,
+    SetRetention,
+    TrustClock,
+)
+from usagedeck.audit import OPERATOR, Actor
+from usagedeck.deck import Deck
+
+__all__ = [
+    "CURRENCIES",
+    "MAX_RETENTION_DAYS",
+    "MIN_PASSWORD",
+    "AddUser",
+    "AnyCommand",
+    "BeginBackup",
+    "Command",
+    "CreateKey",
+    "CreateOperatorKey",
+    "CreateWorkspace",
+    "EndBackup",
+    "Erase",
+    "Examine",
+    "Explain",
+    "ListGroups",
+    "ListKeys",
+    "ListMembers",
+    "ListOperatorKeys",
+    "ListServiceAccounts",
+    "ListWebhooks",
+    "ListWorkspaces",
+    "PlanVerification",
+    "PutGroup",
+    "PutKey",
+    "PutMember",
+    "PutServiceAccount",
+    "PutUser",
+    "PutWebhook",
+    "PutWorkspace",
+    "RemoveGroup",
+    "RemoveMember",
+    "RemoveServiceAccount",
+    "RemoveWebhook",
+    "RevokeKey",
+    "RevokeOperatorKey",
+    "SetLabels",
+    "SetPassword",
+    "SetRetention",
+    "TrustClock",
+    "Verify",
+    "decode",
+    "encode",
+    "perform",
+]
+
+AnyCommand: TypeAlias = (
+    CreateWorkspace
+    | PutWorkspace
+    | ListWorkspaces
+    | SetRetention
+    | TrustClock
+    | AddUser
+    | PutUser
+    | SetPassword
+    | PutMember
+    | ListMembers
+    | RemoveMember
+    | PutGroup
+    | ListGroups
+    | RemoveGroup
+    | PutServiceAccount
+    | ListServiceAccounts
+    | RemoveServiceAccount
+    | CreateKey
+    | PutKey
+    | ListKeys
+    | RevokeKey
+    | CreateOperatorKey
+    | ListOperatorKeys
+    | RevokeOperatorKey
+    | SetLabels
+    | PutWebhook
+    | ListWebhooks
+    | RemoveWebhook
+    | Erase
+    | BeginBackup
+    | EndBackup
+    | Examine
+    | PlanVerification
+    | Verify
+    | Explain
+)
+
+decode = msgspec.json.Decoder(AnyCommand).decode
+encode = msgspec.json.encode
+
+_DOING: Doing = {
+    **workspaces.DOING,
+    **people.DOING,
+    **groups.DOING,
+    **keys.DOING,
+    **names.DOING,
+    **erasing.DOING,
+    **inspecting.DOING,
+}
+
+
+def perform(deck: Deck, command: AnyCommand, by: Actor = OPERATOR) -> dict[str, Any]:
+    """Do it, note who did, and say what came of it. Raises `InvalidInput`, `NotFound` or `Conflict`."""
+    answer = _DOING[type(command)](deck, command)
+    if command.changes:
+        _note(deck, command, by, answer)
+    return answer
+
+
+def _note(deck: Deck, command: AnyCommand, by: Actor, answer: dict[str, Any]) -> None:
+    action = str(command.__struct_config__.tag)
+    target = next((answer[name] for name in ("key_id", "user_id", "id", "kind", "workspace_id") if answer.get(name)), "")
+    whose: list[str | None] = [str(answer.get("workspace_id") or getattr(command, "workspace", None) or "") or None]
+    if whose == [None] and "user_id" in answer:
+        whose = [space.id for space, _ in deck.directory.people.memberships(answer["user_id"])] or [None]
+    said: dict[str, Any] = msgspec.to_builtins(command)
+    hidden = ("command", "workspace", *command.untold)
+    details = {name: value for name, value in said.items() if name not in hidden and value not in (None, "", [])}
+    audit.note(deck, by, action, whose, (action.partition(".")[0], str(target)), details)
