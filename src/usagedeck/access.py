@@ -10,6 +10,7 @@ from usagedeck.audit import Actor
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.people import Member
+from usagedeck.directory.sessions import Session
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import NotAllowed, NotFound, NotSignedIn
 from usagedeck.sql import Scope
@@ -102,9 +103,7 @@ def who_by_key(deck: Deck, secret: str | None, address: str = "") -> Who:
 def who_by_session(deck: Deck, token: str | None, workspace_id: str | None = None, address: str = "") -> Who:
     """The asker behind a session cookie, in the named workspace or in their first one. Raises `NotSignedIn` without a session,
     and `NotFound` for a workspace that is not there, not theirs, or in which they are locked."""
-    session = deck.directory.sessions.get(keys.verifier(token), now=deck.clock()) if token else None
-    if session is None:
-        raise NotSignedIn("Sign in to see this page.", code="not_signed_in")
+    session = _session(deck, token)
     deck.directory.sessions.last_used.note(session.verifier)
     for workspace, member in memberships(deck, session.user_id):
         if workspace_id in (None, workspace.id):
@@ -136,9 +135,8 @@ def _permissions(names: Iterable[str]) -> frozenset[Permission]:
 def require(who: Who, permission: Permission) -> None:
     """Raises `NotAllowed` unless the asker has the permission."""
     if permission not in who.permissions:
-        raise NotAllowed(
-            f"The API key you used is missing the permission {permission} to execute this operation.", code="missing_permissions"
-        )
+        said = "The API key you used is" if who.key_id or who.role is None else "You are"
+        raise NotAllowed(f"{said} missing the permission {permission} to execute this operation.", code="missing_permissions")
 
 
 def scope(deck: Deck, who: Who, view: View | None) -> Scope:
@@ -188,6 +186,11 @@ def actor(who: Who) -> Actor:
     return Actor("api_key", who.key_id, who.address) if who.key_id else Actor("user", who.user_id or "", who.address)
 
 
+def note_export(deck: Deck, who: Who, what: str, question: str) -> None:
+    """Somebody takes data away: the audit log has which."""
+    audit.note(deck, actor(who), "export", [who.workspace.id], ("csv", what), {"question": question} if question else None)
+
+
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:
     """A new session's token. Raises `NotSignedIn` with one answer for every reason, `TooBusy` after too many failures."""
     person, most = email.lower()[:256], deck.settings.sign_in_attempts
@@ -210,6 +213,27 @@ def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: 
 def _note_session(deck: Deck, actor_: Actor, action: str) -> None:
     """In the log of every workspace they may enter."""
     audit.note(deck, actor_, action, [space.id for space, _ in memberships(deck, actor_.id)], ("user", actor_.id))
+
+
+def my_sessions(deck: Deck, token: str | None) -> list[tuple[Session, bool]]:
+    """The sessions of whoever is behind a session cookie, and which of them it is. Raises `NotSignedIn`."""
+    mine, now = _session(deck, token), deck.clock()
+    return [(one, one.verifier == mine.verifier) for one in deck.directory.sessions.of_user(mine.user_id, now=now)]
+
+
+def end_my_session(deck: Deck, token: str | None, id_: str) -> None:
+    """End one of them. Raises `NotSignedIn`, and `NotFound` for one that is not theirs."""
+    found = next((one for one, _ in my_sessions(deck, token) if one.id == id_), None)
+    if found is None or not deck.directory.sessions.end(found.verifier):
+        raise NotFound("You have no such session.", field="id", code="session_not_found")
+    _note_session(deck, Actor("user", found.user_id), "session.end")
+
+
+def _session(deck: Deck, token: str | None) -> Session:
+    session = deck.directory.sessions.get(keys.verifier(token), now=deck.clock()) if token else None
+    if session is None:
+        raise NotSignedIn("Sign in to see this page.", code="not_signed_in")
+    return session
 
 
 def sign_out(deck: Deck, token: str) -> None:

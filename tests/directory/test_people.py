@@ -7,7 +7,7 @@ from tests.house import NOON, StillClock
 from usagedeck.catalog import Label
 from usagedeck.directory import keys
 from usagedeck.directory.repo import Directory
-from usagedeck.errors import Conflict
+from usagedeck.errors import Conflict, InvalidInput
 
 
 def test_people_are_found_by_e_mail_whatever_its_case(directory: Directory) -> None:
@@ -22,6 +22,14 @@ def test_people_are_found_by_e_mail_whatever_its_case(directory: Directory) -> N
         directory.people.add("other", email="ANA@acme.test", name="", password=None)
     directory.people.add("nobody1", email=None, name="", password=None)
     directory.people.add("nobody2", email=None, name="", password=None)
+
+
+def test_nobody_is_found_by_a_character_that_cannot_be_kept(directory: Directory, kind: str) -> None:
+    if kind == "sqlite":
+        assert directory.people.by_email("a\0b") is None
+        return
+    with pytest.raises(InvalidInput, match="a character that cannot be kept"):
+        directory.people.by_email("a\0b")
 
 
 def test_memberships(directory: Directory, clock: StillClock) -> None:

@@ -137,11 +137,13 @@ def perform(deck: Deck, command: AnyCommand, by: Actor = OPERATOR) -> dict[str, 
 
 def _note(deck: Deck, command: AnyCommand, by: Actor, answer: dict[str, Any]) -> None:
     action = str(command.__struct_config__.tag)
-    target = next((answer[name] for name in ("key_id", "user_id", "id", "kind", "workspace_id") if answer.get(name)), "")
+    kind = action.partition(".")[0]
+    fields = ("workspace_id",) if kind == "workspace" else ("key_id", "user_id", "id", "kind")
+    target = next((answer[name] for name in fields if answer.get(name)), "")
     whose: list[str | None] = [str(answer.get("workspace_id") or getattr(command, "workspace", None) or "") or None]
     if whose == [None] and "user_id" in answer:
         whose = [space.id for space, _ in deck.directory.people.memberships(answer["user_id"])] or [None]
     said: dict[str, Any] = msgspec.to_builtins(command)
     hidden = ("command", "workspace", *command.untold)
     details = {name: value for name, value in said.items() if name not in hidden and value not in (None, "", [])}
-    audit.note(deck, by, action, whose, (action.partition(".")[0], str(target)), details)
+    audit.note(deck, by, action, whose, (kind, str(target)), details)

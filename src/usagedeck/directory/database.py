@@ -18,10 +18,10 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, OperationalError
 
 from usagedeck.directory.schema import counters
-from usagedeck.errors import Conflict, StoreFailed
+from usagedeck.errors import Conflict, InvalidInput, StoreFailed
 
 T = TypeVar("T")
 
@@ -158,6 +158,8 @@ class Kept(Generic[T]):
 def _translated() -> Iterator[None]:
     try:
         yield
+    except DataError as error:  # PostgreSQL keeps no NUL; SQLite finds nothing by it
+        raise InvalidInput("A text holds a character that cannot be kept; remove it.", code="bad_character") from error
     except OperationalError as error:
         raise StoreFailed(f"The directory does not answer: {_reason(error)}.", code="directory_failed") from error
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
 from pydantic import BaseModel, Field
-from starlette.responses import StreamingResponse
 
 from usagedeck import access, report
 from usagedeck.access import Who
@@ -17,11 +16,12 @@ from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, NotAllowed
 from usagedeck.query import Cursor, LogQuery, Op, Query
 from usagedeck.table import Column, Table, csv_lines, json_rows
-from usagedeck.times import iso, local_date, zone, zone_name
+from usagedeck.times import iso, zone, zone_name
 from usagedeck.web.asking import QuestionRoute
 from usagedeck.web.auth import DeckOf, who_asks
 from usagedeck.web.params import Asked, listed
 from usagedeck.web.problems import REFUSALS, json
+from usagedeck.web.tables import AS_CSV, ColumnOut, CsvResponse, columns_out, file_name, wants_csv
 from usagedeck.windows import Interval, Window
 
 MAX_BUCKETS = 5000
@@ -29,25 +29,10 @@ MAX_ROWS = 100_000
 MAX_DIMENSIONS = 2
 
 
-class CsvResponse(StreamingResponse):
-    """Rows as they come."""
-
-    media_type = "text/csv"
-
-
 TIME_ZONE = Column("time_zone", Type.STRING, "Time zone")
 """In every download: whose clock its instants are on."""
 
-AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
-
 router = APIRouter(prefix="/api/v1", responses=REFUSALS, route_class=QuestionRoute)
-
-
-class ColumnOut(BaseModel):
-    name: str
-    type: Type
-    unit: str | None
-    title: str
 
 
 class TableOut(BaseModel):
@@ -118,14 +103,6 @@ class ValuesAsked(Asked):
     of: Subject = Field(Subject.REQUESTS, description="Whose values: of requests or of deliveries.")
 
 
-def _wants_csv(request: Request) -> bool:
-    return request.url.path.endswith(".csv") or request.headers.get("accept", "").startswith("text/csv")
-
-
-def _columns(table: Table) -> list[dict[str, Any]]:
-    return [{"name": c.name, "type": c.type, "unit": c.unit, "title": c.title} for c in table.columns]
-
-
 def _window(window: Window) -> dict[str, str]:
     return {"start": iso(window.start), "end": iso(window.end), "time_zone": zone_name(window.zone)}
 
@@ -156,13 +133,6 @@ def _with_zone(table: Table, window: Window, at: int) -> Table:
     return table.with_constant(TIME_ZONE, zone_name(window.zone), at=at)
 
 
-def _file_name(*parts: str, window: Window) -> str:
-    """`usagedeck_usage_credits_by-product_type_2026-10-25_2026-11-23.csv`: the last day is the last one inside."""
-    days = (local_date(window.start, window.zone), local_date(max(window.start, window.end - 1), window.zone))
-    safe = ["".join(ch if ch.isascii() and (ch.isalnum() or ch in "-_.") else "-" for ch in part) for part in parts]
-    return "_".join(["usagedeck", *safe, *(day.isoformat() for day in days)]) + ".csv"
-
-
 def _refuse_outside_workspace(deck: Deck, who: Who, asked: Asked, dimensions: Iterable[Dimension]) -> None:
     """Splitting one's own rows by user or group says nothing, so those breakdowns belong to the workspace view."""
     if access.scope(deck, who, asked.view()).user_id is None:
@@ -177,7 +147,7 @@ def _refuse_outside_workspace(deck: Deck, who: Who, asked: Asked, dimensions: It
 def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()]) -> Response:
     """One row per bucket and series. Without a breakdown every bucket has a row; with one, those that have events."""
     who = who_asks(request, deck, asked.workspace)
-    csv = _wants_csv(request)
+    csv = wants_csv(request)
     now = asked.now(deck.clock())
     metrics = tuple(metric(name) for name in listed(asked.metric))
     dimensions = tuple(dimension(name) for name in listed(asked.by))
@@ -198,12 +168,13 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
     answer = report.usage(deck, who, asked.view(), query, now=now, stream=csv)
     window, buckets = answer.about.window, answer.buckets
     if csv:
+        access.note_export(deck, who, "usage", request.url.query)
         by = [f"by-{'-'.join(d.name for d in dimensions)}"] if dimensions else []
-        name = _file_name("usage", "-".join(m.name for m in metrics), *by, window=window)
+        name = file_name("usage", "-".join(m.name for m in metrics), *by, window=window)
         return _csv(_with_zone(answer.table, window, 2), name, answer.about)
     return json(
         {
-            "columns": _columns(answer.table),
+            "columns": columns_out(answer.table),
             "rows": json_rows(answer.table),
             "window": _window(window),
             "interval": query.interval.name,
@@ -231,7 +202,7 @@ def deliveries(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param(
 
 def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> Response:
     who = who_asks(request, deck, asked.workspace)
-    csv = _wants_csv(request)
+    csv = wants_csv(request)
     if asked.order not in ("asc", "desc"):
         raise InvalidInput(f'order "{asked.order[:20]}" is unknown; use desc or asc.', field="order")
     columns = [log_field(name, subject) for name in listed(asked.columns)]
@@ -243,13 +214,14 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
         limit=None if csv else asked.limit,
     )
     if csv:
+        access.note_export(deck, who, subject, request.url.query)
         window = query.selection.window
         pieces, about = report.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
-        return _download(pieces, _file_name(subject, window=about.window), about)
+        return _download(pieces, file_name(subject, window=about.window), about)
     page = report.log(deck, who, asked.view(), query)
     return json(
         {
-            "columns": _columns(page.table),
+            "columns": columns_out(page.table),
             "rows": json_rows(page.table),
             "window": _window(page.about.window),
             "older": page.older.encode() if page.older else None,
@@ -268,16 +240,17 @@ def values(request: Request, deck: DeckOf, name: str, asked: Annotated[ValuesAsk
     _refuse_outside_workspace(deck, who, asked, (by,))
     selection = asked.selection(who, asked.of, asked.now(deck.clock()))
     answer = report.values(deck, who, asked.view(), by, selection, search=asked.q, limit=asked.limit)
-    if _wants_csv(request):
-        return _csv(answer.table, _file_name("values", by.name, window=answer.about.window), answer.about)
-    return json({"columns": _columns(answer.table), "rows": json_rows(answer.table), **_freshness(answer.about)})
+    if wants_csv(request):
+        access.note_export(deck, who, "values", request.url.query)
+        return _csv(answer.table, file_name("values", by.name, window=answer.about.window), answer.about)
+    return json({"columns": columns_out(answer.table), "rows": json_rows(answer.table), **_freshness(answer.about)})
 
 
 @router.get("/catalog", responses=AS_CSV, summary="Everything that can be asked", tags=["catalogue"])
 @router.get("/catalog.csv", response_class=CsvResponse, summary="Everything that can be asked, as CSV", tags=["catalogue"])
 def catalog(request: Request) -> Response:
     """Metrics, dimensions, log columns and filter operators: what menus are made of."""
-    if _wants_csv(request):
+    if wants_csv(request):
         lines = csv_lines(_catalog_table(), zone("UTC"))
         return CsvResponse(lines)
     return json(

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from usagedeck import __version__
 from usagedeck.deck import Deck
-from usagedeck.web import api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning
+from usagedeck.web import account, api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning
 from usagedeck.web.guard import Guard
 
 DESCRIPTION = """
@@ -28,6 +28,7 @@ TAGS: Sequence[dict[str, str]] = (
     {"name": "catalogue", "description": "What can be asked."},
     {"name": "elevenlabs", "description": "The calls of the official `elevenlabs` SDKs."},
     {"name": "session", "description": "Sign in as a person."},
+    {"name": "account", "description": "Look after a workspace."},
     {
         "name": "provisioning",
         "description": "Mirror your own directory into this one, with an operator key. Putting the same again changes nothing; "
@@ -71,6 +72,6 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, elevenlabs, auth, pages, provisioning, operator):
+    for door in (ingest, api, elevenlabs, auth, account, pages, provisioning, operator):
         app.include_router(door.router)
     return app

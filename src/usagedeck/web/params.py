@@ -16,8 +16,8 @@ from usagedeck.windows import LATEST_WINDOW, Window
 DEFAULT_RANGE = "30d"
 
 
-class Asked(BaseModel):
-    """Which rows, seen how: shared by usage, log and values."""
+class Spanned(BaseModel):
+    """From when to when, and in which workspace."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,9 +25,6 @@ class Asked(BaseModel):
     end: str | None = Field(None, description="First instant after the window; now when absent.")
     range: str | None = Field(None, description=f"Instead of start and end: {EXAMPLES}. Default {DEFAULT_RANGE}.")
     time_zone: str | None = Field(None, description="IANA zone that days and hours follow; the workspace's when absent.")
-    filter: list[str] = Field([], description="`dimension:operator:value,value`, repeated for AND. Absent is the empty value.")
-    search: str | None = Field(None, description="Words that all occur, in whatever searchable column.")
-    scope: str | None = Field(None, description="`account` (my own) or `workspace`; the widest allowed when absent.")
     workspace: str | None = Field(None, description="Workspace id, for people in several; the first when absent.")
     as_of: str | None = Field(None, description="The instant that counts as now; give all questions of a page the same.")
 
@@ -40,6 +37,25 @@ class Asked(BaseModel):
             raise InvalidInput("as_of lies between the years 1970 and 2200.", field="as_of")
         return now
 
+    def window(self, who: Who, now: int) -> Window:
+        where = zone(self.time_zone or who.workspace.time_zone)
+        if self.range is not None and (self.start or self.end):
+            raise InvalidInput("Send either range or start and end.", field="range")
+        if self.start or self.end:
+            if not self.start:
+                raise InvalidInput("end came without start; send both, or range.", field="start")
+            end = parse_instant(self.end, field="end") if self.end else now
+            return Window(parse_instant(self.start, field="start"), end, where)
+        return parse_range(self.range or DEFAULT_RANGE, zone=where, now=now, billing_day=who.workspace.billing_day)
+
+
+class Asked(Spanned):
+    """Which rows, seen how: shared by usage, log and values."""
+
+    filter: list[str] = Field([], description="`dimension:operator:value,value`, repeated for AND. Absent is the empty value.")
+    search: str | None = Field(None, description="Words that all occur, in whatever searchable column.")
+    scope: str | None = Field(None, description="`account` (my own) or `workspace`; the widest allowed when absent.")
+
     def view(self) -> View | None:
         if self.scope is None:
             return None
@@ -48,16 +64,7 @@ class Asked(BaseModel):
         return View(self.scope)
 
     def selection(self, who: Who, subject: Subject, now: int) -> Selection:
-        where = zone(self.time_zone or who.workspace.time_zone)
-        if self.range is not None and (self.start or self.end):
-            raise InvalidInput("Send either range or start and end.", field="range")
-        if self.start or self.end:
-            if not self.start:
-                raise InvalidInput("end came without start; send both, or range.", field="start")
-            end = parse_instant(self.end, field="end") if self.end else now
-            window = Window(parse_instant(self.start, field="start"), end, where)
-        else:
-            window = parse_range(self.range or DEFAULT_RANGE, zone=where, now=now, billing_day=who.workspace.billing_day)
+        window = self.window(who, now)
         return Selection(subject, window, tuple(parse_filter(f) for f in self.filter), parse_search(self.search))
 
 
