@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --no-input --quiet
 SOURCES := pyproject.toml src/usagedeck/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test torture check bench docs lock vendor format clean
+.PHONY: help install demo test torture fuzz check bench docs lock vendor format clean
 
 help: ## Explain the targets
 	@echo "usagedeck: the Developers page for any metered API"
@@ -25,6 +25,11 @@ test: .venv/test.stamp ## Run all tests, Chromium's included
 
 torture: .venv/test.stamp ## Keep the promises under kill -9, full disks and overload, at length
 	$(BIN)/python -m pytest --torture -m promise --timeout 3600
+
+REQUESTS ?= 10000
+SEED ?= 1
+fuzz: .venv/test.stamp ## Try to see what is somebody else's, with REQUESTS requests; another SEED makes others
+	$(BIN)/python -m pytest tests/promises/test_isolation.py --fuzz $(REQUESTS) --fuzz-seed $(SEED) --timeout 7200
 
 check: .venv/check.stamp ## Lint, types, layers, generated docs
 	$(BIN)/ruff format --check .

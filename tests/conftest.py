@@ -23,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--torture", action="store_true", help="Keep the promises (-m promise) under much more load, for much longer."
     )
+    parser.addoption("--fuzz", type=int, default=200, help="Requests by which isolation is tried.")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="Which requests those are.")
 
 
 class ByWorld(LoadScopeScheduling):  # type: ignore[misc]

@@ -1,0 +1,305 @@
+"""Nobody ever sees what is not theirs: no row, no name, no count, and no difference in an error.
+
+Everything that belongs to somebody else has a mark in it. Every question is asked twice: with a word of somebody else's, and with
+a word of the same length that is nowhere. Both answers must be the same to the last byte, but for the word itself where it is
+said back; so whatever is not theirs is, for the asker, not there.
+"""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.house import NOON, House, build_house
+from tests.web.conftest import Place, opened
+from usagedeck import admin
+from usagedeck.access import Permission, Role
+from usagedeck.catalog import DIMENSIONS, METRICS, Label, Subject, Type
+from usagedeck.query import Op
+from usagedeck.times import HOUR
+
+FOREIGN, BENS, NOBODYS = "zzforeign", "zzbensown", "zznobodys"
+"""In everything of another workspace; in everything of another member; in nothing. Equally long."""
+PASSWORD = "a good password"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, and the marks they must never see."""
+
+    name: str
+    client: httpx2.Client
+    hidden: tuple[str, ...]
+
+    @property
+    def keyed(self) -> bool:
+        return "xi-api-key" in self.client.headers
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request with `{}` where the word goes."""
+
+    method: str
+    path: str
+    params: list[tuple[str, str]]
+    body: Any = None
+
+    def with_(self, word: str) -> dict[str, Any]:
+        """How it is sent with that word."""
+
+        def put(text: str) -> str:
+            if text.startswith("cursor:"):
+                at, _, id_ = text.removeprefix("cursor:").partition(":")
+                raw = json.dumps([int(at), id_.replace("{}", word), "older"], separators=(",", ":"))
+                return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+            return text.replace("{}", word)
+
+        body = None if self.body is None else json.loads(put(json.dumps(self.body)))
+        return {"url": put(self.path), "params": [(put(k), put(v)) for k, v in self.params], "json": body, "method": self.method}
+
+
+def events(mark: str, owner: str) -> Iterator[dict[str, Any]]:
+    """Requests and deliveries in which everything says whose they are."""
+    for n in range(12):
+        yield {
+            "id": f"req-{mark}-{n}",
+            "time": NOON - n * HOUR,
+            "user_id": owner,
+            "api_key_id": f"key-{mark}-{n % 2}",
+            "product_type": f"product-{mark}",
+            "model": f"model-{mark}-{n % 3}",
+            "voice_id": f"voice-{mark}",
+            "credits": n,
+            "path": f"/v1/{mark}/x",
+            "region": f"region-{mark}",
+            "resource_id": f"res-{mark}",
+            "trace_id": f"trace-{mark}",
+            "error": {"code": f"code-{mark}", "message": f"message {mark}"},
+            "status": 500 if n % 4 else 200,
+            "duration_ms": 5,
+            "attributes": {f"attr-{mark}": f"value-{mark}"},
+            "group_ids": [f"group-{mark}"],
+            "user_agent": f"agent-{mark}",
+        }
+        yield {
+            "kind": "delivery",
+            "id": f"del-{mark}-{n}",
+            "time": NOON - n * HOUR,
+            "webhook_id": f"hook-{mark}",
+            "status": 200,
+            "event_type": f"event-{mark}",
+            "url": f"https://{mark}.test/",
+            "request_id": f"req-{mark}-{n}",
+        }
+
+
+def furnish(house: House, mark: str, owner: str) -> None:
+    """Events and names."""
+    house.send(events(mark, owner))
+    for kind in Label:
+        ids = (f"{part}-{mark}" for part in ("voice", "group", "hook", "res", "user", "key"))
+        house.do(admin.SetLabels(workspace=house.workspace_id, kind=kind, names=dict.fromkeys(ids, f"Name {mark}")))
+    for n in range(2):
+        house.do(admin.CreateKey(workspace=house.workspace_id, id=f"key-{mark}-{n}", label=f"Key {mark}", user=owner))
+    house.do(admin.PutGroup(workspace=house.workspace_id, id=f"group-{mark}", name=f"Group {mark}", users=[owner]))
+
+
+def add_person(house: House, id_: str, role: Role = Role.MEMBER) -> None:
+    house.do(admin.AddUser(workspace=house.workspace_id, id=id_, email=f"{id_}@x.test", password=PASSWORD, role=role))
+
+
+def signed_in(place: Place, id_: str) -> httpx2.Client:
+    client = place.client()
+    assert client.post("/api/v1/session", json={"email": f"{id_}@x.test", "password": PASSWORD}).status_code == 204
+    return client
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with opened(Path(tmp_path_factory.mktemp("isolation")), query_parallel=2) as place:
+        add_person(place.house, "ana")
+        add_person(place.house, f"user-{BENS}")
+        add_person(place.house, "cleo", Role.ADMIN)
+        furnish(place.house, "own", "ana")
+        furnish(place.house, BENS, f"user-{BENS}")
+        foreign = build_house(place.deck, f"Company {FOREIGN}", id=f"ws-{FOREIGN}", currency="eur", time_zone="Asia/Tokyo")
+        add_person(foreign, f"user-{FOREIGN}", Role.OWNER)
+        furnish(foreign, FOREIGN, f"user-{FOREIGN}")
+        place.clock.now += 1000
+        yield place
+
+
+@pytest.fixture(scope="module")
+def askers(world: Place) -> Iterator[list[Asker]]:
+    narrow, _ = world.house.key_who(user="ana", permissions=[Permission.READ, Permission.FULL_READ, Permission.WRITE])
+    wide, _ = world.house.key_who(permissions=list(Permission))
+    found = [
+        Asker("a member", signed_in(world, "ana"), (FOREIGN, BENS)),
+        Asker("a member's key", world.client(narrow), (FOREIGN, BENS)),
+        Asker("an admin", signed_in(world, "cleo"), (FOREIGN,)),
+        Asker("a key of nobody's", world.client(wide), (FOREIGN,)),
+    ]
+    yield found
+    for asker in found:
+        asker.client.close()
+
+
+# --- questions ----------------------------------------------------------------------------------------------------
+
+WORDS = (
+    *("req-{}-1", "user-{}", "key-{}-0", "group-{}", "model-{}-1", "product-{}", "voice-{}", "/v1/{}/x", "res-{}", "trace-{}"),
+    *("region-{}", "hook-{}", "event-{}", "code-{}", "message {}", "value-{}", "attr-{}", "ws-{}", "Name {}", "Key {}", "{}"),
+)
+OWN = ("attributes.attr-{}", "attributes.attr-own")
+TEXTS = ("eq", "neq", "in", "not_in", "contains", "starts_with")
+INTERVALS = ("total", "day", "hour", "3600s")
+
+
+def _names(rng: Random, of: Subject, *, split: bool = False) -> list[str]:
+    """Dimensions that make sense, and now and then any."""
+    if rng.random() < 0.05:
+        return [*DIMENSIONS, "dimension-{}"]
+    texts = [d.name for d in DIMENSIONS.values() if of in d.of and d.type in (Type.STRING, Type.LIST) and (d.split or not split)]
+    return [*texts, *OWN]
+
+
+def _shared(rng: Random, of: Subject) -> list[tuple[str, str]]:
+    ops = [op.value for op in Op] if rng.random() < 0.05 else TEXTS
+    filters = [(rng.choice(_names(rng, of)), rng.choice(ops), rng.choice(WORDS)) for _ in range(rng.choice((0, 1, 1, 2)))]
+    params = [("filter", ":".join(one)) for one in filters]
+    params += [("range", rng.choice(("1d", "7d", "30d")))]
+    if rng.random() < 0.3:
+        params.append(("search", rng.choice(WORDS)))
+    if rng.random() < 0.4:
+        params.append(("scope", rng.choice(("account", "workspace"))))
+    if rng.random() < 0.1:
+        params.append(("workspace", "ws-{}"))
+    return params
+
+
+def _csv(rng: Random) -> str:
+    return ".csv" if rng.random() < 0.25 else ""
+
+
+def _usage(rng: Random) -> Question:
+    metric = rng.choice(list(METRICS.values()))
+    params = [("metric", metric.name), ("interval", rng.choice(INTERVALS)), *_shared(rng, metric.of)]
+    names = _names(rng, metric.of, split=True)
+    params += [("by", name) for name in rng.sample(names, rng.choice((0, 1, 1, 2)))]
+    if rng.random() < 0.3:
+        params.append(("top", str(rng.choice((1, 2)))))
+    return Question("GET", f"/api/v1/usage{_csv(rng)}", params)
+
+
+def _log(rng: Random) -> Question:
+    of = rng.choice(list(Subject))
+    params = [*_shared(rng, of), ("order", rng.choice(("asc", "desc")))]
+    if rng.random() < 0.5:
+        params.append(
+            ("cursor", f"cursor:{NOON - rng.randrange(12) * HOUR}:{rng.choice(('req', 'del'))}-{{}}-{rng.randrange(12)}")
+        )
+    if rng.random() < 0.3:
+        params.append(("columns", "id,time,attributes.attr-{},attributes.attr-own"))
+    return Question("GET", f"/api/v1/{of}{_csv(rng)}", params)
+
+
+def _values(rng: Random) -> Question:
+    of = rng.choice(list(Subject))
+    params = [*_shared(rng, of), ("q", rng.choice((*WORDS, "", "own", "Name"))), ("of", of)]
+    return Question("GET", f"/api/v1/values/{rng.choice(_names(rng, of))}{_csv(rng)}", params)
+
+
+def _others(rng: Random) -> Question:
+    params = [("workspace", "ws-{}")] if rng.random() < 0.3 else []
+    path = rng.choice(("me", "audit", "audit.csv", "sessions", "catalog", "admin/workspaces", "admin/workspaces/ws-{}/keys"))
+    if path.startswith("audit"):
+        params += [(rng.choice(("actor_id", "target_id", "action")), rng.choice(WORDS))]
+    return Question("GET", f"/api/v1/{path}", params)
+
+
+def _ending(rng: Random) -> Question:
+    return Question("DELETE", f"/api/v1/{rng.choice(('sessions/{}', 'admin/workspaces/ws-{}/keys/key-{}-0'))}", [])
+
+
+def _wire(rng: Random) -> Question:
+    columns = [d.group_by for d in DIMENSIONS.values() if d.group_by and d.type is Type.STRING]
+    span = {"start_time": NOON - 48 * HOUR, "end_time": NOON + HOUR}
+    filters = [{"column": rng.choice(columns), "operation": rng.choice(("eq", "neq", "in")), "values": [rng.choice(WORDS)]}]
+    kind = rng.randrange(4)
+    if kind == 0:
+        body: dict[str, Any] = {**span, "interval_seconds": 86_400, "group_by": [rng.choice(columns)], "filters": filters}
+        return Question("POST", "/v1/workspace/analytics/query/usage-by-product-over-time", [], body)
+    if kind == 1:
+        body = {**span, "interval_seconds": 86_400, "group_by": ["model"], "filters": filters}
+        return Question("POST", "/v1/workspace/analytics/usage", [], body)
+    if kind == 2:
+        return Question("POST", "/v1/workspace/analytics/requests", [], {**span, "filters": filters, "search": rng.choice(WORDS)})
+    by = [name for d in DIMENSIONS.values() for name in d.breakdown]
+    params = [("start_unix", str(NOON - 48 * HOUR)), ("end_unix", str(NOON + HOUR)), ("breakdown_type", rng.choice([*by, "{}"]))]
+    params += [("include_workspace_metrics", rng.choice(("true", "false")))]
+    return Question("GET", "/v1/usage/character-stats", params)
+
+
+MAKERS: Mapping[Callable[[Random], Question], int] = {_usage: 6, _log: 5, _values: 4, _others: 2, _ending: 1, _wire: 4}
+
+
+def answered(asker: Asker, question: Question, word: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers and body; without what is different every time."""
+    answer = asker.client.request(**question.with_(word))
+    trace = answer.headers.get("x-trace-id", "no trace")
+    headers = {name: value for name, value in answer.headers.items() if name not in ("x-trace-id", "date", "content-length")}
+    return answer.status_code, headers, answer.text.replace(trace, "trace")
+
+
+# --- the promise --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise
+def test_what_is_somebody_elses_is_not_there(askers: list[Asker], request: pytest.FixtureRequest) -> None:
+    rng = Random(request.config.getoption("--fuzz-seed"))
+    makers = [maker for maker, weight in MAKERS.items() for _ in range(weight)]
+    statuses: Counter[int] = Counter()
+    own = 0
+    for _ in range(request.config.getoption("--fuzz") // 2):
+        question = rng.choice(makers)(rng)
+        asker = rng.choice([one for one in askers if one.keyed or not question.path.startswith("/v1/")])
+        mark = rng.choice(asker.hidden)
+        status, headers, text = answered(asker, question, mark)
+        told = f"{asker.name} asks {question} with {mark}"
+        nowhere = answered(asker, question, NOBODYS)
+        assert not any(hidden in str(nowhere) for hidden in asker.hidden), f"{told}: {nowhere}"
+        assert (status, str(headers).replace(mark, NOBODYS), text.replace(mark, NOBODYS)) == (
+            nowhere[0],
+            str(nowhere[1]),
+            nowhere[2],
+        ), told
+        assert status < 500, told
+        statuses[status] += 1
+        own += status == 200 and "own" in text
+    assert statuses[200] > statuses.total() // 2, f"most questions are good ones: {statuses}"
+    assert own > 10, "and find what is their own"
+
+
+@pytest.mark.promise
+def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> None:
+    """The test above is worth something only if the same questions find the marks elsewhere."""
+    good = [
+        Question("GET", "/api/v1/requests", [("filter", "user_id:eq:user-{}")]),
+        Question("GET", "/api/v1/values/voice_id", [("q", "{}")]),
+        Question("GET", "/api/v1/usage", [("metric", "credits"), ("by", "model")]),
+        Question("GET", "/api/v1/audit", []),
+    ]
+    with closing(signed_in(world, f"user-{FOREIGN}")) as owner:
+        for question in good:
+            assert FOREIGN in answered(Asker("their owner", owner, ()), question, FOREIGN)[2], question
+    for question in good:
+        assert BENS in answered(askers[2], question, BENS)[2], question
