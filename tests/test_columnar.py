@@ -254,6 +254,13 @@ def test_what_is_usual_goes_the_short_way() -> None:
     assert columns.size == 3
 
 
+def test_where_something_is_not_kept_every_row_is_looked_at() -> None:
+    (columns,) = parquet.read_columns(io.BytesIO(file(pa.table(USUAL))), Plan.parse(), RowIds("file"))
+    assert isinstance(columns, Columns)
+    stamp = Stamp("ws", "usd", {}, NOON, redactions=frozenset({"path"}))
+    assert not ColumnReader(Settings()).read(columns, stamp).plain.any()
+
+
 def test_missing_groups_are_those_of_the_user() -> None:
     """Absent groups are filled in, an empty list says that there are none."""
     groups = {"ana": ("g1", "g2"), "ben": ("g2",)}

@@ -4,17 +4,18 @@ import json
 import threading
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.house import NOON, House, StillClock, build_house
-from usagedeck import admin, ingest, report
+from usagedeck import access, admin, ingest, report
 from usagedeck.access import Permission
 from usagedeck.catalog import METRICS, Subject, log_field
 from usagedeck.deck import Deck
-from usagedeck.errors import NotAllowed, StorageFull
+from usagedeck.errors import InvalidInput, NotAllowed, StorageFull
 from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.times import DAY, zone
 from usagedeck.windows import Interval, Window
@@ -178,6 +179,28 @@ def test_groups_are_those_of_the_user_at_arrival_and_stay(house: House) -> None:
         "none": [],
         "moved": ["sales"],
     }
+
+
+def test_what_a_workspace_does_not_keep_is_gone_before_the_disk(house: House) -> None:
+    """Whichever way it comes; what follows from it is kept."""
+    names = ["path", "error_message", "user_agent", "attributes.email", "group_ids", "url"]
+    house.do(admin.PutWorkspace(workspace=house.workspace_id, redactions=names))
+    house = replace(house, who=access.who_by_key(house.deck, house.api_key))
+    secret: dict[str, Any] = {"path": "/v1/zzsecret/42", "user_agent": "zzsecret", "group_ids": ["zzsecret"]}
+    secret |= {"error": {"code": "quota", "message": "zzsecret"}, "attributes": {"email": "zzsecret", "plan": "pro"}}
+    house.send([event("a", **secret), event("b"), {"kind": "delivery", "id": "d", "time": NOON, "url": "https://zzsecret"}])
+    fields = ("id", "path", "route", "error_code", "error_message", "user_agent", "attributes", "group_ids")
+    (row,) = [row for row in log(house, *fields) if row[0] == "a"]
+    found = dict(zip(fields, row, strict=False))
+    assert "zzsecret" not in str([value for name, value in found.items() if name != "route"])
+    assert (found["error_code"], found["attributes"]) == ("quota", {"plan": "pro"})
+
+
+@pytest.mark.parametrize("name", ["id", "message_id", "currency", "time", "credits", "nonsense", "attributes.", "arrived"])
+def test_what_an_event_needs_cannot_be_left_out(house: House, name: str) -> None:
+    with pytest.raises(InvalidInput, match="cannot be left out") as caught:
+        house.do(admin.PutWorkspace(workspace=house.workspace_id, redactions=["path", name]))
+    assert caught.value.field == "redactions"
 
 
 def test_the_key_that_writes_is_never_the_key_of_the_event(house: House) -> None:

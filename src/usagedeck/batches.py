@@ -110,7 +110,7 @@ class BatchReader:
 
     def _row(self, kind: _Kind, raw: bytes, stamp: Stamp, begin: bytes, quarters: set[int]) -> bytes:
         """The row of a plain event, whose quarter-hours are added. Raises one of `_UNUSUAL` for any other."""
-        if len(raw) > self._most or (_BACKSLASH in raw and b"\\u0000" in raw):
+        if stamp.redactions or len(raw) > self._most or (_BACKSLASH in raw and b"\\u0000" in raw):
             raise _NotPlain
         event = kind.decode(raw)
         event.time = time = _instant(event, stamp.now)

@@ -64,6 +64,8 @@ class Stamp:
     """Why that is so, as the beginning of a sentence."""
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Groups of each user who is in any, for events that name none."""
+    redactions: frozenset[str] = frozenset()
+    """Fields that the workspace does not keep, by their names in the catalogue, and attributes as `attributes.<key>`."""
 
 
 class Event(Protocol):
@@ -113,6 +115,7 @@ class EventReader:
             kind = self.kind_of(raw)
             event: Event = self._decode(kind, raw)
             extra = self._check(kind, event, raw, stamp)
+            _redact(event, extra, stamp.redactions)
         except InvalidInput as error:
             return Rejection(index, self._id_of(raw), error.code, error.field, error.message)
         head = self._encode({"workspace_id": stamp.workspace_id, **extra})
@@ -329,6 +332,16 @@ def _fill_request(event: Event, stamp: Stamp) -> None:
     if event.path:
         event.path = event.path.partition("?")[0]
         event.route = event.route or route_of(event.path)
+
+
+def _redact(event: Any, extra: dict[str, str], redactions: frozenset[str]) -> None:
+    """Forget what is not to be kept, once everything that follows from it is known."""
+    for name in redactions:
+        inside, _, key = name.partition(".")
+        if key:
+            (event.attributes or {}).pop(key, None)
+        elif extra.pop(name, None) is None and name in event.__struct_fields__:
+            setattr(event, inside, None)
 
 
 class _Extent(msgspec.Struct):

@@ -84,6 +84,7 @@ def _stamp(deck: Deck, who: Who) -> Stamp:
         earliest=max(EARLIEST, floor),
         retention=kept if floor > EARLIEST else "",
         groups=deck.directory.groups.of_users(workspace.id),
+        redactions=frozenset(workspace.redactions),
     )
 
 

@@ -6,10 +6,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from usagedeck.admin.command import Answer, Command, Doing, Id, Name, given, told, workspace_of
 from usagedeck.admin.keys import CreateKey, create_key
+from usagedeck.catalog import MAX_ATTRIBUTE_KEY, Subject, Type, fields
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.workspaces import Workspace
-from usagedeck.errors import Conflict, InvalidInput
+from usagedeck.errors import Conflict, InvalidInput, did_you_mean
 from usagedeck.store.expiry import Ages
 from usagedeck.times import DAY, iso, zone
 
@@ -46,6 +47,8 @@ class PutWorkspace(Command, tag="workspace.put"):
     retention_days: Days | UnsetType | None = UNSET
     rollup_days: Days | UnsetType | None = UNSET
     """How long what rollups say is kept: at least as long as the events, and as long when nothing was ever said."""
+    redactions: list[str] | UnsetType = UNSET
+    """Fields of its events that are not kept from now on, such as `path`, `error_message`, `user_agent` or `attributes.email`."""
 
 
 class ListWorkspaces(Command, tag="workspace.list"):
@@ -96,6 +99,7 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
             full_ip=told(command.full_ip, False),  # noqa: FBT003 - a value
             retention_days=retention,
             rollup_days=rollups,
+            redactions=_redactions(told(command.redactions, [])),
         )
         return {**_shown(made), "created": True}
     if (currency := told(command.currency, before.currency).lower()) != before.currency:
@@ -110,6 +114,7 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
         billing_day=command.billing_day,
         concurrency_limit=command.concurrency_limit,
         full_ip=command.full_ip,
+        redactions=UNSET if isinstance(command.redactions, UnsetType) else _redactions(command.redactions),
     )
     values["retention_days"], values["rollup_days"] = _ages(command, before)
     workspaces.change(before.id, values)
@@ -173,6 +178,19 @@ def _trust_clock(deck: Deck, _: TrustClock) -> Answer:
     return {"now": iso(deck.clock()), "was_ahead_days": deck.expirer.trust_clock() // DAY}
 
 
+def _redactions(names: list[str]) -> tuple[str, ...]:
+    """In order, once each. Texts and lists may go; not what an event is told apart by, nor its currency."""
+    known = {f.name for subject in Subject for f in fields(subject) if f.type in (Type.STRING, Type.LIST) and not f.stamped}
+    known -= {"id", "message_id", "currency"}
+    for name in names:
+        key = name.removeprefix("attributes.") if name.startswith("attributes.") else None
+        if name not in known and not (key and len(key) <= MAX_ATTRIBUTE_KEY):
+            raise InvalidInput(
+                f'"{name[:60]}" cannot be left out; {did_you_mean(name, known)} Or attributes.<key>.', field="redactions"
+            )
+    return tuple(sorted(set(names)))
+
+
 def _currency(name: str) -> str:
     if name.lower() not in CURRENCIES:
         raise InvalidInput(f'currency "{name}" is unknown; use one of {", ".join(CURRENCIES)}.', field="currency")
@@ -195,6 +213,7 @@ def _shown(workspace: Workspace) -> Answer:
         "full_ip": workspace.full_ip,
         "retention_days": workspace.retention_days,
         "rollup_days": workspace.rollup_days,
+        "redactions": workspace.redactions,
     }
 
 
