@@ -84,6 +84,8 @@ def test_a_revoked_one_stops_at_once(place: Place) -> None:
     [
         ("", {"name": "Acme Ltd", "time_zone": "Europe/Berlin", "billing_day": 31, "concurrency_limit": 9, "full_ip": True}),
         ("", {"retention_days": 30}),
+        ("", {"retention_days": 30, "rollup_days": 400}),
+        ("", {"retention_days": 30, "rollup_days": None, "redactions": ["attributes.email", "path"]}),
         ("/groups/g1", {"name": "Care", "permissions": ["audit_log_read"], "users": ["ana", "stranger"], "credit_limit": 5}),
         ("/service-accounts/bot", {"name": "Bot", "credit_limit": 0}),
         ("/webhooks/wh", {"name": "Orders", "url": "https://x.test/", "events": ["a"], "disabled": True, "failed_status": 0}),
@@ -207,6 +209,8 @@ def test_ids_of_another_workspace_are_other_things(place: Place, platform: httpx
         ("", {"workspace": "x"}, 400, "stands in the path"),
         ("", {"command": "x"}, 400, "stands in the path"),
         ("", [], 400, "JSON object"),
+        ("", {"rollup_days": 30}, 400, "at least as many days as events"),
+        ("", {"retention_days": 30, "rollup_days": 29}, 400, "at least as many days as events"),
         ("/groups/g", {}, 400, "name is missing"),
         ("/groups/g", {"name": "x", "permissions": ["everything"]}, 400, "permissions[0]: invalid enum value"),
         ("/groups/a%20b", {"name": "x"}, 400, "id: expected"),
