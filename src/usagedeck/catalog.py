@@ -8,6 +8,7 @@ a breakdown is one entry here, and one line in the tests' oracle, which states t
 * A **Measure** is an aggregate over rows. Additive ones may be summed over buckets and series.
 * A **Metric** is what a person picks: a formula over measures.
 * A **Dimension** is what a metric can be split or filtered by. `attributes.<key>` needs no entry.
+* A **Failure** says how errors are told apart.
 * A **Rollup** is a cache of additive measures by some columns, which answers questions that name no others.
 
 SQL fragments below name columns and nothing else: no value ever stands in them. Nothing here knows the store's driver,
@@ -650,6 +651,11 @@ class Metric:
         return isinstance(self.formula, Sum)
 
     @property
+    def attributable(self) -> bool:
+        """Its change can be put down to the values of a dimension: it is a sum, or one sum divided by another."""
+        return isinstance(self.formula, Sum | Ratio)
+
+    @property
     def of(self) -> Subject:
         return MEASURES[self.formula.measures[0]].of
 
@@ -931,6 +937,11 @@ class Dimension:
         """The stored columns it is made of."""
         return columns_in(self.sql)
 
+    @property
+    def mostly_distinct(self) -> bool:
+        """So many values that a list of them tells little."""
+        return any(f.many for name in self.columns if (f := _COLUMNS[name]))
+
 
 def _field(name: str, **more: Any) -> Dimension:
     """The dimension that is a field: title, help, type and subject are the field's."""
@@ -1096,6 +1107,49 @@ def attribute(key: str) -> Dimension:
         absent=f"No {key}",
         attribute=key,
     )
+
+
+# --- errors -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What the errors of a subject have in common, and whom they concern."""
+
+    answered: str
+    """Measures: rows that say what became of them …"""
+    succeeded: str
+    """… and those of them that are no errors."""
+    by: tuple[str, ...]
+    """Dimensions by which errors are told apart."""
+    traffic: tuple[str, ...]
+    """Those of them that name the traffic an error is a part of."""
+    affected: tuple[tuple[str, str, str], ...]
+    """Whose different values are counted: column, title, dimension."""
+
+    @property
+    def when(self) -> str:
+        """SQL of what an error is: the one that the metrics of errors and of success rates count."""
+        return f"({MEASURES[self.answered].when}) AND NOT ({MEASURES[self.succeeded].when})"
+
+
+FAILURES: Mapping[Subject, Failure] = {
+    Subject.REQUESTS: Failure(
+        answered="answered",
+        succeeded="succeeded",
+        by=("status", "error_code", "route"),
+        traffic=("route",),
+        affected=(("users", "Users", "user_id"), ("keys", "API keys", "api_key_id")),
+    ),
+    Subject.DELIVERIES: Failure(
+        answered="attempts_answered",
+        succeeded="attempts_succeeded",
+        by=("status", "error_code", "webhook_id", "event_type"),
+        traffic=("webhook_id", "event_type"),
+        affected=(("users", "Users", "user_id"), ("messages", "Deliveries", "message_id")),
+    ),
+}
+"""How the errors of each subject are grouped."""
 
 
 # --- rollups ------------------------------------------------------------------------------------------------------
@@ -1298,6 +1352,12 @@ def _check() -> None:
         f"dimension {d.name} has neither a column nor an expression"
         for d in DIMENSIONS.values()
         if not d.expr and not all(d.name in columns[s] for s in d.of)
+    ]
+    named = {s: {d.name for d in DIMENSIONS.values() if s in d.of} for s in Subject}
+    problems += [
+        f"the errors of {subject} name dimensions that there are not"
+        for subject, f in FAILURES.items()
+        if not named[subject].issuperset((*f.by, *f.traffic, *(d for _, _, d in f.affected))) or not set(f.traffic) <= set(f.by)
     ]
     if problems:
         raise RuntimeError("The catalogue contradicts itself: " + "; ".join(problems))

@@ -1,4 +1,5 @@
-"""Questions. A `Query` asks for metrics over time, a `LogQuery` for single rows; one that exists is valid.
+"""Questions. A `Query` asks for metrics over time, a `ChangeQuery` why one changed, a `FailureQuery` what failed, a `LogQuery`
+for single rows; one that exists is valid.
 
 Building one checks everything that can be checked without data: names, types, operators, combinations, numbers of
 buckets. Whose rows may be read is not part of a question: that is the `Scope`, added when it is compiled.
@@ -9,7 +10,7 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TypeAlias
@@ -25,7 +26,7 @@ from usagedeck.catalog import (
 )
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.times import parse_instant
-from usagedeck.windows import Buckets, Interval, Window, buckets
+from usagedeck.windows import TOTAL, Buckets, Interval, Window, buckets
 
 MAX_SEARCH = 500
 MAX_WORDS = 10
@@ -244,6 +245,60 @@ class Query:
         """Requests are cut at the edges of buckets to see how many were active: there the edges themselves cost memory."""
         active = any(MEASURES[name].activity for metric in self.metrics for name in metric.formula.measures)
         return min(self.cap or MAX_ACTIVITY_BUCKETS, MAX_ACTIVITY_BUCKETS) if active else self.cap
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeQuery:
+    """Why a metric changed: what the values of a dimension did between the period `before` and the window of the selection.
+
+    `top` values are kept, those that did most; all others are one exact "Other".
+    """
+
+    selection: Selection
+    before: Window
+    metric: Metric
+    by: Dimension
+    top: int = 10
+    periods: tuple[Query, Query] = field(init=False)
+    """The same as two questions over time: the period before, and the one after."""
+
+    def __post_init__(self) -> None:
+        refuse_unattributable(self.metric)
+        if self.by.overlapping:
+            raise InvalidInput(
+                f"by {self.by.name} overlaps: a row may count in several of its values, so their changes do not add up to the "
+                "whole. Choose another dimension.",
+                field="by",
+            )
+        if not 1 <= self.top <= 1000:
+            raise InvalidInput(f"top is {self.top}; it lies between 1 and 1000.", field="top")
+        pair = tuple(
+            Query(replace(self.selection, window=window), (self.metric,), Interval(unit=TOTAL), (self.by,))
+            for window in (self.before, self.selection.window)
+        )
+        object.__setattr__(self, "periods", pair)
+
+
+def refuse_unattributable(metric: Metric) -> None:
+    """Raises `InvalidInput` for a metric whose change no part of the rows can be blamed for."""
+    if not metric.attributable:
+        raise InvalidInput(
+            f"metric {metric.name} is no sum and no average: what it is for all rows is not made of what it is for some of them, "
+            "so no value has a part in its change. Ask for a metric that adds up, a rate or an average.",
+            field="metric",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FailureQuery:
+    """What failed: the errors of a selection in groups, the most frequent ones first. `limit` None means all groups."""
+
+    selection: Selection
+    limit: int | None = 20
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and not 1 <= self.limit <= 1000:
+            raise InvalidInput(f"limit is {self.limit}; it lies between 1 and 1000.", field="limit")
 
 
 class Direction(StrEnum):

@@ -67,9 +67,9 @@ class LogPage:
     about: About
 
 
-def _kept(selection: Selection, floor: int, fresh: int) -> tuple[Selection, About]:
-    """The part of a selection at or above a floor. Every question goes through here; one that does not would get the same
-    rows, since its scope has the floors, but could not say what is missing."""
+def kept_part(selection: Selection, floor: int, fresh: int) -> tuple[Selection, About]:
+    """The part of a selection at or above a floor. A question that does not go through here would get the same rows, since its
+    scope has the floors, but could not say what is missing."""
     asked = selection.window
     if asked.start >= floor:
         return selection, About(asked, fresh, None)
@@ -80,7 +80,7 @@ def _kept(selection: Selection, floor: int, fresh: int) -> tuple[Selection, Abou
 def _settled(deck: Deck, query: Query, scope: Scope, **more: Any) -> tuple[sql.Settled, About]:
     """The same for a question over time: its numbers may be known of the time whose events have expired."""
     fresh, asked = deck.clock(), query.selection.window
-    query = replace(query, selection=_named(deck, query.selection, scope))
+    query = replace(query, selection=named(deck, query.selection, scope))
     found = sql.settle(query, scope, deck.seals.ledger, deck.sizes, **more)
     return found, About(found.query.selection.window, fresh, found.start if found.start > asked.start else None)
 
@@ -113,7 +113,7 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
         points = _limited(query, _accumulated(query, points))
     elif not query.dimensions:
         points = _dense(query, points)
-    names = [_names(deck, by, scope) for by in query.dimensions]
+    names = [names_of(deck, by, scope) for by in query.dimensions]
     table = Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, now))
     return Answer(table, about, route.reason, query.buckets)
 
@@ -246,14 +246,15 @@ def _labelled(query: Query, points: Iterable[_Point], names: Sequence[Mapping[st
     for point in points:
         row: list[Cell] = [point.bucket, query.buckets.end_of(point.bucket)]
         for by, value, known in zip(query.dimensions, point.series, names, strict=True):
-            cell = _cell(by, value)
+            cell = cell_of(by, value)
             row += [cell, f"Other ({point.others})" if point.other else label(by, cell, known)]
         if query.top is not None:
             row.append(point.other)
         yield [*row, *_metrics(query, point, now)]
 
 
-def _cell(by: Dimension, value: Any) -> Any:
+def cell_of(by: Dimension, value: Any) -> Any:
+    """A value of the store as a cell: absent ones are None."""
     if by.type is Type.BOOL:
         return None if value is None else bool(value)
     return None if value == "" else value
@@ -268,11 +269,12 @@ def label(by: Dimension, cell: Any, known: Mapping[str, str]) -> str:
     return known.get(str(cell), f"{cell.normalize():f}" if isinstance(cell, Decimal) else str(cell))
 
 
-def _names(deck: Deck, by: Dimension, scope: Scope) -> Mapping[str, str]:
+def names_of(deck: Deck, by: Dimension, scope: Scope) -> Mapping[str, str]:
+    """Display names of the values of a dimension."""
     return deck.directory.labels.names(scope.workspace_id, by.label) if by.label else {}
 
 
-def _named(deck: Deck, selection: Selection, scope: Scope) -> Selection:
+def named(deck: Deck, selection: Selection, scope: Scope) -> Selection:
     """The search with the ids of things whose display names hold a word."""
     if not selection.search:
         return selection
@@ -288,7 +290,7 @@ def _named(deck: Deck, selection: Selection, scope: Scope) -> Selection:
 
 
 def _visible_names(deck: Deck, by: Dimension, scope: Scope) -> Mapping[str, str]:
-    names = _names(deck, by, scope)
+    names = names_of(deck, by, scope)
     if scope.user_id is not None and by.label is Label.USER:
         return {i: n for i, n in names.items() if i == scope.user_id}
     return names
@@ -305,7 +307,7 @@ def values(
     counted = METRICS["requests" if selection.subject is Subject.REQUESTS else "attempts"]
     query = Query(selection, (counted,), Interval(unit="total"), (by,))
     settled, about = _settled(deck, query, scope, only_ranked=True)
-    names = _names(deck, by, scope)
+    names = names_of(deck, by, scope)
     text = search.lower()
     like = Word(search, ((by.name, tuple(i for i, n in names.items() if text in n.lower())),)) if search else None
     found: Sequence[Row] = ()
@@ -330,8 +332,8 @@ def values(
 def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: bool = False) -> LogPage:
     """A page of the log; with `stream` and no limit, all of it in flat memory."""
     scope = access.scope(deck, who, view)
-    selection, about = _kept(query.selection, scope.floor.events, deck.clock())
-    query = replace(query, selection=_named(deck, selection, scope))
+    selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
+    query = replace(query, selection=named(deck, selection, scope))
     statement = sql.compile_log(query, scope)
     columns, write, _ = _log_shape(deck, query, scope, who.workspace.currency)
     if stream:
@@ -351,17 +353,16 @@ def log_lines(
 ) -> tuple[Iterator[bytes], About]:
     """The log as CSV on the clock of its window, with one more column that is equal in every line; and what it is about.
 
-    It is the same to the last byte as the CSV of `log`'s table. The engine writes it where it can, since that is many times
-    faster.
+    It is the same to the last byte as the CSV of `log`'s table. The engine writes it where it can: that is far faster.
     """
     scope = access.scope(deck, who, view)
-    selection, about = _kept(query.selection, scope.floor.events, deck.clock())
+    selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
     zone = selection.window.zone
-    named = replace(query, selection=_named(deck, selection, scope))
-    columns, _, parts = _log_shape(deck, named, scope, who.workspace.currency)
+    query = replace(query, selection=named(deck, selection, scope))
+    columns, _, parts = _log_shape(deck, query, scope, who.workspace.currency)
     starts, millis, texts = zip(*offsets(zone, EARLIEST, about.complete_through // DAY * DAY + 2 * DAY), strict=True)
     statement = sql.compile_lines(
-        named, scope, (*parts[:at], sql.Constant(text), *parts[at:]), sql.Offsets(starts, millis, texts)
+        query, scope, (*parts[:at], sql.Constant(text), *parts[at:]), sql.Offsets(starts, millis, texts)
     )
     if statement is None:
         page = log(deck, who, view, query, stream=True)
@@ -382,7 +383,7 @@ def _log_shape(
         columns.append(Column(field.name, field.type, field.title, currency if field.unit == CURRENCY else field.unit))
         by = DIMENSIONS.get(field.name)
         parts.append(field)
-        names = _names(deck, by, scope) if by and by.label else None
+        names = names_of(deck, by, scope) if by and by.label else None
         labels.append(names)
         if names is not None:
             parts.append(sql.Name(names))

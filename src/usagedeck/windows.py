@@ -38,6 +38,15 @@ class Window:
             raise InvalidInput("A window lies between the years 1970 and 2200.", field="start" if self.start < 0 else "end")
 
 
+def period_before(window: Window, now: int) -> Window:
+    """The period that ends where a window starts and is as long. Of a window that has not ended at `now`, as much of it as has
+    passed is compared with as much of the period before."""
+    length = window.end - window.start
+    passed = min(window.end, now) - window.start
+    start = max(0, window.start - length)
+    return Window(start, max(start, min(window.start, window.start - length + (passed if passed > 0 else length))), window.zone)
+
+
 UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 CALENDAR = ("month", "year")
 TOTAL = "total"

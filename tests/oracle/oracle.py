@@ -324,3 +324,121 @@ def _running(
 def log(events: Iterable[Event], start: int, end: int) -> list[Event]:
     """The rows of a window, newest first; of one millisecond, the higher id first."""
     return sorted((e for e in events if start <= e["time"] < end), key=lambda e: (e["time"], e["id"]), reverse=True)
+
+
+# --- why it changed -----------------------------------------------------------------------------------------------
+
+Several = Sequence[Event]
+
+
+def _added(name: str) -> tuple[Callable[[Several], Any], Callable[[Several], int]]:
+    return lambda es: sum(e[name] for e in es if e[name] is not None), lambda es: len([e for e in es if e[name] is not None])
+
+
+def _counted(holds: Callable[[Event], bool]) -> tuple[Callable[[Several], Any], Callable[[Several], int]]:
+    return lambda es: len([e for e in es if holds(e)]), lambda es: len([e for e in es if answered(e)])
+
+
+RATIOS: dict[str, tuple[Callable[[Several], Any], Callable[[Several], int]]] = {
+    "success_rate": _counted(request_succeeded),
+    "attempt_success_rate": _counted(attempt_succeeded),
+    "latency_avg": _added("duration_ms"),
+    "ttfb_avg": _added("ttfb_ms"),
+    "attempt_latency_avg": _added("duration_ms"),
+}
+"""What stands above and below the line of metrics that are divisions."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a value of a dimension has to do with the change of a metric; None where there was nothing to divide by."""
+
+    before: Fraction | None
+    after: Fraction | None
+    effect: Fraction | None
+
+
+def contribution(metric: str, part: Several, whole: Several) -> Fraction | None:
+    """What some of the events put into the metric of all of them."""
+    if metric == "minutes":
+        return Fraction(_sum("audio_seconds")(Slice(list(part)))) / 60
+    if metric in ADDITIVE:
+        return Fraction(METRICS[metric](Slice(list(part))))
+    above, below = RATIOS[metric]
+    return Fraction(above(part)) / below(whole) if below(whole) else None
+
+
+def change_part(metric: str, part: tuple[Several, Several], whole: tuple[Several, Several]) -> Part:
+    """Of some of the events; both are (in the period before, in the period after)."""
+    before, after = (contribution(metric, p, w) for p, w in zip(part, whole, strict=True))
+    if before is None or after is None:
+        return Part(before, after, None)
+    if metric in ADDITIVE:
+        return Part(before, after, after - before)
+    above, below = RATIOS[metric]
+    usual = Fraction(above(whole[0])) / below(whole[0])
+    unusual = [
+        sum((Fraction(above([e])) - usual * below([e]) for e in side), Fraction()) / below(all_)
+        for side, all_ in zip(part, whole, strict=True)
+    ]
+    return Part(before, after, unusual[1] - unusual[0])
+
+
+def change(
+    events: Iterable[Event], metric: str, by: str, before: tuple[int, int], after: tuple[int, int]
+) -> tuple[dict[Cell, Part], Part, list[Cell]]:
+    """Every value's part, the whole, and the values in the order of what they did."""
+    whole = tuple([e for e in events if start <= e["time"] < end] for start, end in (before, after))
+    values = {value for side in whole for e in side for value in values_of(e, by)}
+    found = {}
+    for value in values:
+        part = tuple([e for e in side if value in values_of(e, by)] for side in whole)
+        if any(_does_anything(metric, side) for side in part):
+            found[value] = change_part(metric, (part[0], part[1]), (whole[0], whole[1]))
+    size = {v: p.effect if p.effect is not None else (p.before or 0) + (p.after or 0) for v, p in found.items()}
+    order = sorted(found, key=lambda v: (-abs(size[v]), as_text(v)))
+    return found, change_part(metric, (whole[0], whole[1]), (whole[0], whole[1])), order
+
+
+def _does_anything(metric: str, events: Several) -> bool:
+    """What is made of it is not nothing but nothing."""
+    if metric in RATIOS:
+        return bool(RATIOS[metric][1](events))
+    if metric in ("errors", "attempt_errors"):
+        return any(answered(e) for e in events)
+    return bool(METRICS[metric](Slice(list(events))))
+
+
+# --- what failed --------------------------------------------------------------------------------------------------
+
+
+def errors(events: Iterable[Event], start: int, end: int, of_deliveries: bool) -> dict[Series, dict[str, Any]]:
+    """Errors by what they have in common."""
+    by = ("status", "error_code", "webhook_id", "event_type") if of_deliveries else ("status", "error_code", "route")
+    place = by[2:]
+    ok = attempt_succeeded if of_deliveries else request_succeeded
+    inside = log(events, start, end)
+    groups: dict[Series, list[Event]] = {}
+    for event in inside:
+        if answered(event) and not ok(event):
+            groups.setdefault(tuple(values_of(event, name)[0] for name in by), []).append(event)
+    found = {}
+    for key, several in groups.items():
+        said = [e["error_message"] for e in several if e["error_message"]]
+        traffic = [e for e in inside if all(e[name] == several[0][name] for name in place)]
+        found[key] = {
+            "count": len(several),
+            "traffic": len(traffic),
+            "share": len(several) / len(traffic),
+            "first_seen": several[-1]["time"],
+            "last_seen": several[0]["time"],
+            "newest_id": several[0]["id"],
+            "message": said[0] if said else None,
+            "users": len({e["user_id"] for e in several} - {""}),
+            **(
+                {"messages": len({e["message_id"] for e in several} - {""})}
+                if of_deliveries
+                else {"keys": len({e["api_key_id"] for e in several} - {""})}
+            ),
+        }
+    return found

@@ -31,6 +31,32 @@ def _texts(name: str) -> dict[str, Any]:
     return dict.fromkeys(("user_id", "voice_id", "model", "product_type", "api_key_id", "region", "trace_id"), name)
 
 
+def test_errors_are_those_that_are_kept(client: httpx2.Client, house: House, floor: int) -> None:
+    house.send([{"id": f"failed {at}", "time": floor + at, "status": 500} for at in range(3)])
+    asked = {"start": iso(floor - DAY), "end": iso(floor + DAY)}
+    body = client.get("/api/v1/errors", params=asked).json()
+    assert (body["errors"], body["available_from"], body["window"]["start"]) == (3, iso(floor), iso(floor))
+    answer = client.get("/api/v1/errors.csv", params=asked)
+    assert (len(answer.text.splitlines()), answer.headers["x-available-from"]) == (2, iso(floor))
+
+
+def test_what_is_not_wholly_kept_is_not_compared(client: httpx2.Client, floor: int) -> None:
+    def ask(path: str, start: int) -> dict[str, Any]:
+        answer = client.get(f"/api/v1/{path}", params={"start": iso(start), "end": iso(start + DAY), "metric": "credits"})
+        assert answer.status_code == 200, answer.text
+        assert GONE not in answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    whole = ask("changes", floor + DAY)
+    assert (whole["available_from"], whole["whole"]) == (None, {"before": "20", "after": "0", "change": "-20"})
+    for start in (floor + DAY - 1, floor - DAY):
+        body = ask("changes", start)
+        assert (body["available_from"], body["rows"]) == (iso(floor), [])
+        assert body["whole"] == {"before": None, "after": None, "change": None}
+        assert (ask("changes/dimensions", start)["rows"], ask("changes/dimensions", start)["available_from"]) == ([], iso(floor))
+
+
 def test_no_door_answers_below_the_floor(client: httpx2.Client, clock: StillClock, floor: int) -> None:
     dice, kept = random.Random(5), 0
     for _ in range(120):

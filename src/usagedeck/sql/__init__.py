@@ -4,8 +4,10 @@ No SQL can be compiled without a `Scope`, and no value ever stands in the text: 
 catalogue. Calendars do not exist here either: buckets arrive as integers (see `windows`).
 """
 
+from usagedeck.sql.changing import compile_change, compile_several
 from usagedeck.sql.comparing import compare, per_day
 from usagedeck.sql.costs import UNKNOWN, Sizes
+from usagedeck.sql.failing import compile_failures
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import compile_log
 from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, settle
@@ -29,8 +31,11 @@ __all__ = [
     "Statement",
     "compare",
     "compile",
+    "compile_change",
+    "compile_failures",
     "compile_lines",
     "compile_log",
+    "compile_several",
     "compile_top",
     "fill",
     "folds",

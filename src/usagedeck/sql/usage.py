@@ -87,6 +87,13 @@ def rank(query: Query, scope: Scope, limit: int, *, route: Plan | None = None, l
     return Statement(text, bind.values, (*(f"k{i}" for i in range(len(texts))), "amount", "series"))
 
 
+def totals(query: Query, scope: Scope, route: Plan, bind: Binder) -> str:
+    """The measures of every series over the whole window, as a part of a larger statement: `d0` …, then `m_` and their names."""
+    measures = measures_of(query)
+    parts = _parts(query, scope, route, measures, [], None, bind)
+    return _together(parts, keys_of(query.dimensions, None), measures)
+
+
 def folds(query: Query, route: Plan) -> bool:
     """Whether the series beyond the first ones can be told and added up in one statement, by `compile_top`.
 

@@ -16,7 +16,7 @@ from usagedeck.times import iso
 from usagedeck.web.auth import COOKIE, DeckOf, who_asks
 from usagedeck.web.params import Spanned
 from usagedeck.web.problems import REFUSALS, json
-from usagedeck.web.tables import AS_CSV, ColumnOut, CsvResponse, columns_out, file_name, wants_csv
+from usagedeck.web.tables import AS_CSV, ColumnOut, CsvResponse, columns_of, file_name, wants_csv
 
 router = APIRouter(prefix="/api/v1", responses=REFUSALS)
 
@@ -82,7 +82,7 @@ def audit_log(request: Request, deck: DeckOf, asked: Annotated[AuditAsked, Param
         return CsvResponse(csv_lines(audit.everything(deck, who.workspace.id, wanted), window.zone), headers=headers)
     table, older = audit.page(deck, who.workspace.id, wanted, asked.limit)
     cursor = f"{older[0]}-{older[1]}" if older else None
-    return json({"columns": columns_out(table), "rows": json_rows(table), "older": cursor})
+    return json({"columns": columns_of(table), "rows": json_rows(table), "older": cursor})
 
 
 @router.get("/sessions", response_model=SessionsOut, summary="Where I am signed in", tags=["session"])

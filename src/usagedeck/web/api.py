@@ -1,19 +1,15 @@
 """Our own API: usage, the log, values of dimensions, the catalogue. Every answer also comes as CSV, at the same address with
 `.csv` behind the path, or for `Accept: text/csv`."""
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from usagedeck import access, report
-from usagedeck.access import Who
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Dimension, Subject, Type, dimension, fields, log_field, metric
-from usagedeck.deck import Deck
-from usagedeck.errors import InvalidInput, NotAllowed
+from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject, Type, dimension, fields, log_field, metric
+from usagedeck.errors import InvalidInput
 from usagedeck.query import Cursor, LogQuery, Op, Query
 from usagedeck.table import Column, Table, csv_lines, json_rows
 from usagedeck.times import iso, zone, zone_name
@@ -21,36 +17,30 @@ from usagedeck.web.asking import QuestionRoute
 from usagedeck.web.auth import DeckOf, who_asks
 from usagedeck.web.params import Asked, listed
 from usagedeck.web.problems import REFUSALS, json
-from usagedeck.web.tables import AS_CSV, ColumnOut, CsvResponse, columns_out, file_name, wants_csv
-from usagedeck.windows import Interval, Window
+from usagedeck.web.tables import (
+    AS_CSV,
+    TIME_ZONE,
+    CsvResponse,
+    TableOut,
+    WindowOut,
+    columns_of,
+    csv_answer,
+    download,
+    file_name,
+    freshness,
+    refuse_outside_workspace,
+    wants_csv,
+    window_of,
+    with_zone,
+)
+from usagedeck.windows import Interval
 
 MAX_BUCKETS = 5000
 MAX_ROWS = 100_000
 MAX_DIMENSIONS = 2
 
 
-TIME_ZONE = Column("time_zone", Type.STRING, "Time zone")
-"""In every download: whose clock its instants are on."""
-
 router = APIRouter(prefix="/api/v1", responses=REFUSALS, route_class=QuestionRoute)
-
-
-class TableOut(BaseModel):
-    """Columns and rows; instants in ISO 8601 UTC, decimals as strings, absent cells null."""
-
-    columns: list[ColumnOut]
-    rows: list[list[Any]]
-    complete_through: str = Field(description="Every event acknowledged before this instant is in the answer.")
-    available_from: str | None = Field(
-        description="When the window asked for reaches further back than this can be told, since what it would need has expired: "
-        "the instant from which on all of it is known and counted here. Else null."
-    )
-
-
-class WindowOut(BaseModel):
-    start: str
-    end: str
-    time_zone: str
 
 
 class UsageOut(TableOut):
@@ -103,45 +93,6 @@ class ValuesAsked(Asked):
     of: Subject = Field(Subject.REQUESTS, description="Whose values: of requests or of deliveries.")
 
 
-def _window(window: Window) -> dict[str, str]:
-    return {"start": iso(window.start), "end": iso(window.end), "time_zone": zone_name(window.zone)}
-
-
-def _csv(table: Table, name: str, about: report.About) -> Response:
-    return _download(csv_lines(table, about.window.zone), name, about)
-
-
-def _download(pieces: Iterator[bytes], name: str, about: report.About) -> Response:
-    """The first rows are there before the answer begins, so that an early failure is a clean error."""
-    first = next(pieces, b"") + next(pieces, b"")
-    headers = {
-        "content-disposition": f'attachment; filename="{name}"',
-        "x-complete-through": iso(about.complete_through),
-        **({"x-available-from": iso(about.available_from)} if about.available_from is not None else {}),
-    }
-    return CsvResponse(chain((first,), pieces), headers=headers)
-
-
-def _freshness(about: report.About) -> dict[str, str | None]:
-    return {
-        "complete_through": iso(about.complete_through),
-        "available_from": None if about.available_from is None else iso(about.available_from),
-    }
-
-
-def _with_zone(table: Table, window: Window, at: int) -> Table:
-    return table.with_constant(TIME_ZONE, zone_name(window.zone), at=at)
-
-
-def _refuse_outside_workspace(deck: Deck, who: Who, asked: Asked, dimensions: Iterable[Dimension]) -> None:
-    """Splitting one's own rows by user or group says nothing, so those breakdowns belong to the workspace view."""
-    if access.scope(deck, who, asked.view()).user_id is None:
-        return
-    for by in dimensions:
-        if by.workspace_only:
-            raise NotAllowed(f"A breakdown by {by.title.lower()} exists in the workspace view only.", field="by")
-
-
 @router.get("/usage", response_model=UsageOut, responses=AS_CSV, summary="Metrics over time", tags=["questions"])
 @router.get("/usage.csv", response_class=CsvResponse, summary="Metrics over time as CSV", tags=["questions"])
 def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()]) -> Response:
@@ -153,7 +104,7 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
     dimensions = tuple(dimension(name) for name in listed(asked.by))
     if len(dimensions) > MAX_DIMENSIONS:
         raise InvalidInput(f"by names {len(dimensions)} dimensions; at most {MAX_DIMENSIONS}.", field="by")
-    _refuse_outside_workspace(deck, who, asked, dimensions)
+    refuse_outside_workspace(deck, who, asked, dimensions)
     subject = metrics[0].of if metrics else Subject.REQUESTS
     query = Query(
         asked.selection(who, subject, now),
@@ -171,16 +122,16 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
         access.note_export(deck, who, "usage", request.url.query)
         by = [f"by-{'-'.join(d.name for d in dimensions)}"] if dimensions else []
         name = file_name("usage", "-".join(m.name for m in metrics), *by, window=window)
-        return _csv(_with_zone(answer.table, window, 2), name, answer.about)
+        return csv_answer(with_zone(answer.table, window, 2), name, answer.about)
     return json(
         {
-            "columns": columns_out(answer.table),
+            "columns": columns_of(answer.table),
             "rows": json_rows(answer.table),
-            "window": _window(window),
+            "window": window_of(window),
             "interval": query.interval.name,
             "edges": [*(iso(start) for start in buckets.starts), iso(buckets.end)],
             "as_of": iso(now),
-            **_freshness(answer.about),
+            **freshness(answer.about),
             **({"route": answer.route} if asked.explain else {}),
         }
     )
@@ -217,16 +168,16 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
         access.note_export(deck, who, subject, request.url.query)
         window = query.selection.window
         pieces, about = report.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
-        return _download(pieces, file_name(subject, window=about.window), about)
+        return download(pieces, file_name(subject, window=about.window), about)
     page = report.log(deck, who, asked.view(), query)
     return json(
         {
-            "columns": columns_out(page.table),
+            "columns": columns_of(page.table),
             "rows": json_rows(page.table),
-            "window": _window(page.about.window),
+            "window": window_of(page.about.window),
             "older": page.older.encode() if page.older else None,
             "newer": page.newer.encode() if page.newer else None,
-            **_freshness(page.about),
+            **freshness(page.about),
         }
     )
 
@@ -237,13 +188,13 @@ def values(request: Request, deck: DeckOf, name: str, asked: Annotated[ValuesAsk
     """The values a dimension takes, most frequent first, with display names: what a menu needs."""
     who = who_asks(request, deck, asked.workspace)
     by = dimension(name.removesuffix(".csv"), param="name")
-    _refuse_outside_workspace(deck, who, asked, (by,))
+    refuse_outside_workspace(deck, who, asked, (by,))
     selection = asked.selection(who, asked.of, asked.now(deck.clock()))
     answer = report.values(deck, who, asked.view(), by, selection, search=asked.q, limit=asked.limit)
     if wants_csv(request):
         access.note_export(deck, who, "values", request.url.query)
-        return _csv(answer.table, file_name("values", by.name, window=answer.about.window), answer.about)
-    return json({"columns": columns_out(answer.table), "rows": json_rows(answer.table), **_freshness(answer.about)})
+        return csv_answer(answer.table, file_name("values", by.name, window=answer.about.window), answer.about)
+    return json({"columns": columns_of(answer.table), "rows": json_rows(answer.table), **freshness(answer.about)})
 
 
 @router.get("/catalog", responses=AS_CSV, summary="Everything that can be asked", tags=["catalogue"])
@@ -264,6 +215,7 @@ def catalog(request: Request) -> Response:
                     "unit": m.unit,
                     "of": m.of,
                     "additive": m.additive,
+                    "attributable": m.attributable,
                     "good": m.good,
                 }
                 for m in METRICS.values()

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from usagedeck import __version__
 from usagedeck.deck import Deck
-from usagedeck.web import account, api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning
+from usagedeck.web import account, api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning, reasons
 from usagedeck.web.guard import Guard
 
 DESCRIPTION = """
@@ -72,6 +72,6 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, elevenlabs, auth, account, pages, provisioning, operator):
+    for door in (ingest, api, reasons, elevenlabs, auth, account, pages, provisioning, operator):
         app.include_router(door.router)
     return app
