@@ -12,6 +12,7 @@ VIEWS = {
     "usage as a table": "view=table&g=week&by=model",
     "analytics": "tab=analytics",
     "webhooks": "tab=analytics&of=deliveries&f=status:in:200,500",
+    "reasons": "tab=analytics&r=7d&why=success_rate",
     "log": "tab=log",
     "details": "tab=log&r=30d&id=req_006000",
     "nothing": "f=region:eq:moon",

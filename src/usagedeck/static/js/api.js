@@ -202,9 +202,22 @@ function about(page, subject, {range, start, end, search = '', filters = page.st
   };
 }
 
+/** Any question about the rows of a view. */
+const question = (path, page, asked, {subject = 'requests', ...which} = {}) =>
+  urlOf(`/api/v1/${path}`, {...asked, ...about(page, subject, which)});
+
 /** Metrics over time. @param {{metric: string, by?: string, interval: string, top?: string|number, cumulative?: boolean}} asked */
-export const usageQuestion = (page, asked, {subject = 'requests', ...which} = {}) =>
-  urlOf('/api/v1/usage', {...asked, ...about(page, subject, which)});
+export const usageQuestion = (page, asked, which) => question('usage', page, asked, which);
+
+/** Why the metric of the state changed: which dimension tells it, or the values of one. */
+export const whyQuestion = (page, path, asked) => {
+  const {why, vs} = page.state;
+  return question(path, page, {metric: why, before: vs, ...asked}, {subject: page.catalog.metric(why).of});
+};
+
+/** What failed. */
+export const errorsQuestion = (page, limit) =>
+  question('errors', page, {of: page.state.of, limit}, {subject: page.state.of});
 
 /** A page of the log. */
 export const logQuestion = (page, {columns, cursor, limit}) =>

@@ -32,6 +32,8 @@ const splitOf = (of, s, name, {catalog}) => {
   const d = catalog.dimension(name);
   return Boolean(d?.split && d.of.includes(of) && !(d.workspace_only && s.scope === 'account'));
 };
+/** What the metrics of a tab are about. */
+const explained = (s) => (s.tab === 'analytics' ? s.of : s.tab === 'usage' ? 'requests' : null);
 
 /** In the order they are written. `first` is the default; `ok` says whether a value makes sense. `many` may be repeated. */
 const PARAMETERS = {
@@ -54,6 +56,12 @@ const PARAMETERS = {
     first: (s) => (s.of === 'requests' ? 'method,route' : 'url'),
     ok: (v, ctx, s) => v.split(',').length <= MAX_SPLIT && v.split(',').every((name) => splitOf(s.of, s, name, ctx)),
   },
+  why: {first: '', ok: (v, {catalog}, s) => catalog.metric(v)?.of === explained(s)},
+  wby: {
+    first: '',
+    ok: (v, ctx, s) => splitOf(explained(s), s, v, ctx) && !ctx.catalog.dimension(v).overlapping,
+  },
+  vs: {first: '', ok: isRange},
   r: {first: (s) => (s.tab === 'usage' ? '30d' : '24h'), ok: isRange},
   tz: {first: (_, {me}) => me.workspace.time_zone, ok: isZone},
   f: {many: true, read: (v, {catalog}) => parseFilter(v, catalog), write: formatFilter},
@@ -130,9 +138,11 @@ export function changed(state, change, context) {
   if (touched('by', 'metric')) next.hide = [];
   if (touched('by')) next.top = first('top', next, context);
   if (touched('of', 'r', 'f', 'q')) next.cursor = '';
+  if (touched('tab', 'of', 'workspace')) Object.assign(next, {why: '', wby: '', vs: ''});
+  if (touched('metric') && next.why) next.why = next.metric;
   for (const name of ['rg', 'cg'])
     if (!(name in change) && touched(name.replace('g', 'p'))) next[name] = first(name, next, context);
-  for (const name of ['by', 'dim', 'chart', 'cols']) {
+  for (const name of ['by', 'dim', 'chart', 'cols', 'wby']) {
     const follows = name !== 'by' && touched('of') && !(name in change);
     if (follows || (next[name] && !PARAMETERS[name].ok(next[name], context, next))) next[name] = first(name, next, context);
   }

@@ -18,6 +18,9 @@
  * @property {'requests'|'deliveries'} of   Analytics and log: what they are about
  * @property {string} chart        metric of the Analytics chart; empty: counts by status
  * @property {string} dim          dimensions of the Analytics table, comma-separated
+ * @property {string} why          metric whose change is told; empty: none
+ * @property {string} wby          by this dimension; empty: the one that tells it best
+ * @property {string} vs           range it is compared with; empty: the period before
  * @property {string} rp @property {string} rg   period and interval of the API-requests card
  * @property {string} cp @property {string} cg   those of the concurrent-requests card
  * @property {string} q            words searched in the log
@@ -27,7 +30,8 @@
  * @property {'normal'|'compact'} density
  */
 
-/** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, of: string, additive: boolean, good: string}} Metric */
+/** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, of: string, additive: boolean,
+ *   attributable: boolean, good: string}} Metric */
 /** @typedef {{name: string, title: string, help: string, type: string, of: string[], split: boolean, labelled: boolean,
  *   overlapping: boolean, workspace_only: boolean, absent: string}} Dimension */
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, shown: boolean}} Column */

@@ -11,6 +11,7 @@ import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
 import {exportLink, logSwitch, toolbar} from '../ui/toolbar.js';
+import {whyButton, whyPanel} from '../ui/why-button.js';
 
 const BARS = 200;
 /** The metrics of each kind by their part on the tab. */
@@ -55,7 +56,8 @@ class Analytics extends LitElement {
     .tile .label { color: var(--ud-text-3); font: 400 12px/16px var(--ud-font); }
     .tile p { font-size: 12px; line-height: 16px; }
     .key { margin-bottom: 8px; }
-    ud-by-table { margin-top: 12px; }
+    ud-by-table, ud-errors { margin-top: 12px; }
+    ud-why { margin-bottom: 12px; }
     @container (width < 480px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
   `,
   ];
@@ -93,7 +95,8 @@ class Analytics extends LitElement {
     const {window} = this._sum.data ?? {};
     if (window && !this._sum.loading) {
       const [start, end] = [Date.parse(window.start), Date.parse(window.end)];
-      const before = {start: new Date(Math.max(0, 2 * start - end)).toISOString(), end: window.start};
+      const [from, passed] = [Math.max(0, 2 * start - end), Math.min(end, asOf) - start];
+      const before = {start: new Date(from).toISOString(), end: new Date(from + passed).toISOString()};
       this._before.ask(usageQuestion(page, {metric: headline, interval: 'total'}, {subject, ...before}));
     }
   }
@@ -112,15 +115,22 @@ class Analytics extends LitElement {
     const empty = known && !sum[parts.count] && !this._sum.loading;
     return html`
       ${toolbar(page, {subject: state.of, window: this._sum.data?.window ?? null, csv: asCsv(this._statusUrl), start: switcher, kept: this._sum.data?.available_from})}
-      ${tiles(page, parts, known ? this._sum.data : null, this._before, this._worst.data, this._sum)}
+      ${tiles(this, parts, known ? this._sum.data : null)}
+      ${whyPanel(page)}
       ${
         empty
           ? html`<section class="card">${nothingMatches(page, parts.noun)}</section>`
           : html`
         ${this._statusCard()}
         <div class="cards">${this._latencyCard()}${this._successCard()}</div>
+        ${this._errors()}
         <ud-by-table .page=${page} .parts=${parts}></ud-by-table>`
       }`;
+  }
+
+  _errors() {
+    import('./errors.js');
+    return html`<ud-errors .page=${this.page}></ud-errors>`;
   }
 
   get _opens() {
@@ -195,23 +205,25 @@ customElements.define('ud-analytics', Analytics);
 // --- key figures
 
 /** Good and bad follow the meaning of a metric, not the direction of the arrow. */
-function change(page, metric, now, before) {
+function change(page, metric, now, before, why) {
   if (now === null || now === undefined || before === null || before === undefined) return nothing;
   const {formats} = page;
   const [a, b] = [Number(before), Number(now)];
   const points = metric.unit === 'ratio';
   const size = points ? (b - a) * 100 : a ? (b - a) / a : b ? null : 0;
-  if (size === null) return html`<p class="muted">none before</p>`;
+  if (size === null) return html`<p class="muted">none before ${why}</p>`;
   const flat = Math.abs(size) < 0.0005;
   const text = points ? `${formats.number(Math.abs(size), 2)} pt` : formats.percent(Math.abs(size));
   const kind = flat || !metric.good ? 'muted' : size > 0 === (metric.good === 'up') ? 'good' : 'bad';
   const words = flat ? 'unchanged' : size > 0 ? 'up' : 'down';
   return html`<p class=${kind} title="Before: ${formats.value(before, metric)}"><span
     aria-hidden="true">${flat ? '=' : size > 0 ? '▲' : '▼'}</span><span
-    class="only-read">${words}</span> ${text} <span class="only-read">against the period before</span></p>`;
+    class="only-read">${words}</span> ${text} <span class="only-read">against the period before</span> ${why}</p>`;
 }
 
-function tiles(page, parts, answer, beforeQuestion, worst, question) {
+function tiles(host, parts, answer) {
+  const {page, _before: beforeQuestion, _sum: question} = host;
+  const worst = host._worst.data;
   const names = [parts.count, parts.rate, parts.average, parts.p95, parts.errors, parts.more].filter(Boolean);
   const now = single(answer);
   const before = beforeQuestion.data && columnsOf(beforeQuestion.data)[parts.count] ? single(beforeQuestion.data) : {};
@@ -224,7 +236,7 @@ function tiles(page, parts, answer, beforeQuestion, worst, question) {
       const metric = page.catalog.metric(name);
       return html`<div class="card tile" data-metric=${name}><h2 class="label">${metric.title}</h2>
       <div class="value">${page.formats.value(now[name], metric)}</div>
-      ${beforeQuestion.error || beforeQuestion.data?.available_from ? nothing : change(page, metric, now[name], before[name])}
+      ${beforeQuestion.error || beforeQuestion.data?.available_from ? nothing : change(page, metric, now[name], before[name], whyButton(host, metric))}
       ${name === parts.errors && worst && columnsOf(worst)[name] ? mostly(page, parts, worst) : nothing}</div>`;
     },
   )}</section>`;

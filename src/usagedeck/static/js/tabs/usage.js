@@ -10,6 +10,7 @@ import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
 import {logSwitch, toolbar} from '../ui/toolbar.js';
+import {whyButton, whyPanel} from '../ui/why-button.js';
 import './capacity.js';
 
 const BARS = 100;
@@ -27,6 +28,7 @@ class Usage extends LitElement {
     css`
     .controls { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-left: auto; min-width: 0; }
     ud-chart { margin-bottom: 8px; }
+    ud-why { margin-top: 12px; }
     .fresh {
       border: 0; background: none; padding: 0 4px; color: inherit; font: inherit; cursor: pointer;
       text-decoration: underline dotted; min-height: 24px;
@@ -134,6 +136,7 @@ class Usage extends LitElement {
         </header>
         ${cardBody([main, this._chart, this._totals, this._total], 560, () => (empty ? nothingMatches(page, 'requests') : this._content(shown)))}
       </section>
+      ${whyPanel(page)}
       <ud-capacity .page=${page}></ud-capacity>`;
   }
 
@@ -190,6 +193,7 @@ class Usage extends LitElement {
     return html`
       <span class="wide"><ud-segments label="Granularity" .items=${items} .value=${value} @pick=${pick}></ud-segments></span>
       <span class="narrow"><ud-menu label="Granularity" quiet .items=${items} .value=${value} @pick=${pick}></ud-menu></span>
+      ${whyButton(this, this._metric)}
       ${logSwitch(page)}
       <button class="button" aria-pressed=${state.view === 'table'} aria-keyshortcuts="V"
         @click=${() => this.toggleTable()}>Table</button>`;
