@@ -90,20 +90,21 @@ def test_every_metric_by_dimensions_that_take_turns(world: World, metric: str) -
     subject = METRICS[metric].of
     events = world.requests if subject is Subject.REQUESTS else world.deliveries
     extra = ["attributes.team"]
-    for by in dice.sample([*SPLITS[subject], *extra], 7):
+    for by in dice.sample([*SPLITS[subject], *extra], 4):
         check(world, asked(metric, by, *dice.choice(PERIODS), top=dice.choice((1, 2, 3, 1000))), events)
 
 
 @pytest.mark.parametrize("by", SPLITS[Subject.REQUESTS])
 def test_every_dimension(world: World, by: str) -> None:
-    for metric in ("credits", "errors", "success_rate", "latency_avg"):
+    turn = SPLITS[Subject.REQUESTS].index(by) % 2
+    for metric in (("credits", "success_rate"), ("errors", "latency_avg"))[turn]:
         check(world, asked(metric, by, *PERIODS[-1], top=3), world.requests)
 
 
 def test_random_questions_add_up_whoever_asks(worlds: tuple[World, World]) -> None:
     """Random periods, filters, tops; the workspace, and one's own rows only."""
     dice = random.Random(5)
-    for number in range(60):
+    for number in range(40):
         world = worlds[number % 2]
         metric = dice.choice(METRIC_NAMES)
         subject = METRICS[metric].of

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,12 +12,12 @@ from tests.house import House, StillClock, build_house
 from tests.store.test_expiry import NEW_YORK, expire, rows
 from tests.store.test_rollup import Crash, request
 
-from usagedeck import admin, doctor, report, verify
+from usagedeck import admin, changing, doctor, report, verify
 from usagedeck.catalog import METRICS, ROLLUPS, Label, Subject, dimension, fields
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import StoreFailed
 from usagedeck.floors import Floor, Floors
-from usagedeck.query import LogQuery, Query, Selection, parse_filter, parse_search
+from usagedeck.query import ChangeQuery, LogQuery, Query, Selection, parse_filter, parse_search
 from usagedeck.seals import QUARTER, Cut, Ledger
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
@@ -118,6 +119,32 @@ def questions(dice: random.Random, floor: Floor, now: int, count: int) -> Iterat
 
 
 # --- what rollups can tell -----------------------------------------------------------------------------------------
+
+
+def test_a_change_is_told_as_long_as_both_periods_can_be(houses: tuple[House, House], clock: StillClock) -> None:
+    acme, _ = houses
+    floor = floors(clock.now)
+    edges = [floor.events + days * DAY for days in (-15, -5, 5)]
+    before, after = (Window(start, end, zone("UTC")) for start, end in pairwise(edges))
+    selection = Selection(Subject.REQUESTS, after)
+
+    def told(by: str, earlier: Window = before) -> tuple[Any, ...]:
+        query = ChangeQuery(selection, earlier, METRICS["credits"], dimension(by))
+        answer = changing.change(acme.deck, acme.who, None, query)
+        return [list(row) for row in answer.table.rows], answer.whole, answer.about.available_from
+
+    known = told("voice_id")
+    assert len(known[0]) == 4
+    keep(acme)
+    acme.deck.expirer.look()
+    assert told("voice_id") == known
+    assert told("attributes.team") == ([], changing.NOTHING, floor.events)
+    assert told("voice_id", Window(floor.rollups - 1, edges[1], zone("UTC"))) == ([], changing.NOTHING, floor.rollups)
+    offered = changing.dimensions(acme.deck, acme.who, None, METRICS["credits"], selection, before)
+    names = {row[0] for row in offered.table.rows}
+    assert "voice_id" in names
+    assert "user_agent" not in names
+    assert offered.about.available_from is None
 
 
 def test_answers_are_those_of_the_events_that_are_gone(houses: tuple[House, House], clock: StillClock) -> None:
