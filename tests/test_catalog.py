@@ -28,7 +28,8 @@ from usagedeck.catalog import (
 from usagedeck.errors import InvalidInput
 from usagedeck.store import schema
 
-UNITS = {"ms", "s", "min", "credits", "ratio", "characters", "tokens", "requests", "attempts", catalog.CURRENCY, None}
+COUNTED = {"requests", "attempts", "deliveries", "credits", "characters", "tokens"}
+UNITS = {"ms", "s", "min", "ratio", catalog.CURRENCY, None} | COUNTED
 
 
 # --- entries ------------------------------------------------------------------------------------------------------
@@ -45,7 +46,7 @@ def test_every_entry_can_be_shown(entry: Any) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_made_of_measures_of_one_kind(name: str) -> None:
     found = METRICS[name]
-    assert {MEASURES[m].of for m in found.formula.measures} == {found.of}
+    assert {(MEASURES[m].of, MEASURES[m].joined) for m in found.formula.measures} == {(found.of, found.joined)}
     assert found.additive == isinstance(found.formula, Sum)
     assert (found.unit == "ratio") <= (found.type is Type.FLOAT)
     assert found.good in ("", "up", "down")
@@ -64,7 +65,7 @@ def test_kept_values_have_the_type_of_their_column() -> None:
 
 def test_sql_fragments_name_columns_and_hold_no_braces() -> None:
     for subject in Subject:
-        columns = {*schema.columns(subject), "active_from", "active_to"}
+        columns = {*schema.columns(subject), "active_from", "active_to", catalog.TRIES, catalog.TOOK}
         words = {
             "ifNull",
             "isNotNull",
@@ -212,6 +213,7 @@ def test_the_check_finds_nothing_now() -> None:
     [
         ("METRICS", "credits", {"formula": Sum(("no such measure",))}, "credits uses unknown measures"),
         ("METRICS", "credits", {"formula": Sum(("credits", "attempts"))}, "credits mixes requests and deliveries"),
+        ("METRICS", "retries", {"formula": Sum(("retries", "deliveries"))}, "retries mixes deliveries and attempts"),
         ("METRICS", "credits", {"formula": Sum(("latency_p95",))}, "credits adds up what does not add up"),
         ("METRICS", "credits", {"formula": Ratio("peak", "requests")}, "credits adds up what does not add up"),
         ("METRICS", "success_rate", {"type": Type.INT}, "success_rate is a ratio and no Float"),

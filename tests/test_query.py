@@ -330,3 +330,10 @@ def test_every_type_has_an_operator() -> None:
     for by in DIMENSIONS.values():
         assert by.type in set(Type) - {Type.MAP, Type.FLOAT}
         assert Filter.build(by, "in", [None]).values == (None,)
+
+
+@pytest.mark.parametrize("names", [("attempts", "deliveries"), ("delivery_success_rate", "attempt_success_rate")])
+def test_deliveries_and_their_attempts_are_different_questions(names: tuple[str, str]) -> None:
+    with pytest.raises(InvalidInput, match="ask for them separately") as caught:
+        Query(Selection(Subject.DELIVERIES, WINDOW), tuple(METRICS[n] for n in names), Interval.parse("day"))
+    assert caught.value.field == "metric"

@@ -106,7 +106,18 @@ def all_statements(text: str, scope: Scope) -> dict[str, Statement]:
         (log_field("id", Subject.REQUESTS), log_field(attribute, Subject.REQUESTS)),
         cursor=Cursor(NOON, text, Direction.OLDER),
     )
+    sent = Selection(
+        Subject.DELIVERIES,
+        selection.window,
+        tuple(Filter.build(dimension(name), "eq", [text]) for name in ("webhook_id", "url", attribute)),
+        selection.search,
+    )
+    delivered = Query(sent, (METRICS["deliveries"],), Interval.parse("day"), (dimension("url"),), top=1, reach=DAY)
+    took = Query(sent, (METRICS["delivery_time_p95"],), Interval.parse("day"), reach=DAY)
     return {
+        "deliveries": sql.compile(delivered, scope, top=[(text,)]),
+        "ranked deliveries": sql.rank(delivered, scope, 5),
+        "time to deliver": sql.compile(took, scope),
         "usage": sql.compile(day, scope),
         "top": sql.compile(top, scope, top=series),
         "folded": sql.compile_top(sums, scope, 2, route=only_events(sums)),
@@ -308,8 +319,8 @@ def test_menus_of_nasty_values(nasty_house: House) -> None:
 
 def test_every_dimension_and_metric_compiles_and_runs(deck: Deck, house: House) -> None:
     """On a store without a row: nothing fails, every bucket is there."""
-    for subject in Subject:
-        metrics = tuple(m for m in METRICS.values() if m.of is subject)
+    for subject, joined in dict.fromkeys((m.of, m.joined) for m in METRICS.values()):
+        metrics = tuple(m for m in METRICS.values() if (m.of, m.joined) == (subject, joined))
         selection = Selection(subject, WINDOW)
         empty = Query(selection, metrics, Interval.parse("hour"))
         rows = list(report.usage(deck, house.who, None, empty).table.rows)

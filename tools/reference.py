@@ -11,7 +11,22 @@ from typing import Any
 
 import typer
 
-from usagedeck.catalog import DIMENSIONS, FIELDS, KINDS, METRICS, Field, Label, Ratio, Single, Subject, Sum, Type, fields
+from usagedeck.catalog import (
+    DIMENSIONS,
+    FIELDS,
+    KINDS,
+    METRICS,
+    Dimension,
+    Field,
+    Label,
+    Metric,
+    Ratio,
+    Single,
+    Subject,
+    Sum,
+    Type,
+    fields,
+)
 from usagedeck.cli import app as cli
 from usagedeck.ranges import EXAMPLES
 from usagedeck.settings import Settings
@@ -79,11 +94,13 @@ def catalogue_page() -> Iterator[str]:
     yield ""
     yield "A metric *adds up* when its buckets and parts add up to its total. The others are computed anew from the rows of"
     yield "every bucket, series and total: averages are never averaged."
+    yield "Metrics about *deliveries* see the attempts of a delivery as one row, those about *attempts* each by itself; one question"
+    yield "asks for either. See [Deliveries and their attempts](../guides/asking.md#deliveries-and-their-attempts)."
     yield ""
     yield from table(
         ("Metric", "Title", "Unit", "About", "Adds up", "Meaning"),
         (
-            (code(m.name), m.title, m.unit or "", m.of, "yes" if m.additive else "no", f"{m.help} {_formula(m.formula)}")
+            (code(m.name), m.title, m.unit or "", _about(m), "yes" if m.additive else "no", f"{m.help} {_formula(m.formula)}")
             for m in METRICS.values()
         ),
     )
@@ -91,12 +108,13 @@ def catalogue_page() -> Iterator[str]:
     yield "## Dimensions"
     yield ""
     yield "Everything can be filtered by; what says *split* can also break a metric down. `attributes.<key>` is a dimension for"
-    yield "every key of your own."
+    yield "every key of your own. What says *outcome* is, of a delivery, what its last attempt says; everything else is what its"
+    yield "first attempt says."
     yield ""
     yield from table(
         ("Dimension", "Title", "About", "Split", "Meaning"),
         (
-            (code(d.name), d.title, ", ".join(sorted(d.of)), _split(d.split, d.workspace_only, d.overlapping), d.help)
+            (code(d.name), d.title, _subjects(d), _split(d.split, d.workspace_only, d.overlapping), d.help)
             for d in DIMENSIONS.values()
         ),
     )
@@ -115,6 +133,15 @@ def catalogue_page() -> Iterator[str]:
             if d.breakdown or d.group_by
         ),
     )
+
+
+def _about(metric: Metric) -> str:
+    return metric.of if metric.joined or metric.of is Subject.REQUESTS else "attempts"
+
+
+def _subjects(dimension: Dimension) -> str:
+    outcome = ", outcome" if dimension.outcome and Subject.DELIVERIES in dimension.of else ""
+    return ", ".join(sorted(dimension.of)) + outcome
 
 
 def _formula(formula: Any) -> str:

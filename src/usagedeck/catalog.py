@@ -115,6 +115,8 @@ class Field:
     """What an erasure does with it; it leaves all other fields as they are, so that sums stay the same."""
     instead: str = ""
     """The field whose value takes its place when it is cleared."""
+    outcome: bool = False
+    """Of a delivery it is what the last attempt says; everything else is what the first one says."""
 
     @property
     def sql(self) -> str:
@@ -158,6 +160,7 @@ FIELDS: tuple[Field, ...] = (
         high=999,
         shown=True,
         wire="response_code",
+        outcome=True,
     ),
     Field(name="method", title="Method", help="HTTP method, or WS.", searchable=True, shown=True, wire="method"),
     Field(
@@ -214,11 +217,12 @@ FIELDS: tuple[Field, ...] = (
         low=1,
         high=10_000,
         shown=True,
+        outcome=True,
     ),
     Field(
         name="message_id",
         title="Message ID",
-        help="Joins the attempts of one delivery; the id when absent.",
+        help="Joins the attempts of one delivery, within a webhook and a user; the id when absent.",
         of=DELIVERIES,
         many=True,
         searchable=True,
@@ -241,6 +245,7 @@ FIELDS: tuple[Field, ...] = (
         high=DAY,
         shown=True,
         wire="latency_seconds",
+        outcome=True,
     ),
     Field(
         name="ttfb_ms",
@@ -311,6 +316,7 @@ FIELDS: tuple[Field, ...] = (
         inside=("error", "code"),
         searchable=True,
         wire="error_status",
+        outcome=True,
     ),
     Field(
         name="error_message",
@@ -322,6 +328,7 @@ FIELDS: tuple[Field, ...] = (
         many=True,
         searchable=True,
         personal=Personal.TRACE,
+        outcome=True,
     ),
     Field(name="characters", title="Characters", help="Characters read or written.", type=Type.INT, unit="characters"),
     Field(name="audio_seconds", title="Audio", help="Seconds of audio produced or read.", type=Type.DECIMAL, unit="s"),
@@ -366,6 +373,14 @@ _COLUMNS: Mapping[str, Field | None] = {
 }
 
 
+OUTCOMES = frozenset(f.name for f in FIELDS if f.outcome)
+"""Columns that say of a delivery what became of it: the last attempt has them."""
+
+JOINING = ("user_id", "webhook_id", "message_id")
+"""Attempts that agree in these belong to one delivery, when they are near enough in time. The user is one of them, so that
+one's own rows make up one's own deliveries."""
+
+
 def columns_in(fragment: str) -> frozenset[str]:
     """The stored columns that a SQL fragment of this file names."""
     return frozenset(_COLUMN.findall(fragment)) & _COLUMNS.keys()
@@ -390,6 +405,8 @@ class Measure:
     """Looks at every bucket a request was active in, instead of the one it began in."""
     values: str = ""
     """Which of `VALUES` it can be told from, whole or in parts."""
+    joined: bool = False
+    """Looks at deliveries, whose rows are joined attempts, instead of at attempts."""
 
     @property
     def additive(self) -> bool:
@@ -399,6 +416,8 @@ class Measure:
     @property
     def merge(self) -> str:
         """The aggregate function that joins its values over parts of a bucket; empty when they cannot be joined."""
+        if self.joined:  # the attempts of a delivery may lie in different parts
+            return ""
         if self.function in ("sum", "count"):
             return "sum"
         return "max" if self.function == "maxIntersections" else ""
@@ -452,8 +471,14 @@ class Measure:
         return f"{name}Array{end}{bracket}{parameters}"
 
 
+TRIES = "tries"
+"""Of a delivery: how many attempts it took so far."""
+TOOK = "took_ms"
+"""Of a delivery that succeeded: from the start of its first attempt to the end of the first one that got a 2xx."""
+
 _OK_REQUEST = "status = 101 OR (status >= 200 AND status < 400)"
-_OK_DELIVERY = "status >= 200 AND status < 300"
+OK_DELIVERY = "status >= 200 AND status < 300"
+"""An attempt succeeded, or the last attempt of a delivery, and so the delivery."""
 _SEND = Subject.DELIVERIES
 
 
@@ -461,7 +486,9 @@ def _total(name: str, help: str, column: str | None = None) -> Measure:  # noqa:
     return Measure(name=name, help=help, function="sum", argument=f"ifNull({column or name}, 0)")
 
 
-def _quantile(name: str, level: str, column: str, of: Subject = Subject.REQUESTS, values: str = "") -> Measure:
+def _quantile(
+    name: str, level: str, column: str, of: Subject = Subject.REQUESTS, values: str = "", *, joined: bool = False
+) -> Measure:
     return Measure(
         name=name,
         help=f"The {level} quantile of {column}, linear between order statistics, over rows that have it.",
@@ -470,7 +497,14 @@ def _quantile(name: str, level: str, column: str, of: Subject = Subject.REQUESTS
         when=f"isNotNull({column})",
         of=of,
         values=values,
+        joined=joined,
     )
+
+
+def _joined(name: str, help: str, when: str = "", *, total: str = "") -> Measure:  # noqa: A002 - the catalogue's own word
+    """Counts deliveries, or adds up a column of theirs."""
+    function, argument = ("sum", f"ifNull({total}, 0)") if total else ("count", "")
+    return Measure(name=name, help=help, function=function, argument=argument, when=when, of=_SEND, joined=True)
 
 
 VALUES: Mapping[str, Measure] = {
@@ -522,7 +556,7 @@ MEASURES: Mapping[str, Measure] = {
         ),
         Measure(name="attempts", help="Attempts.", function="count", of=_SEND),
         Measure(name="attempts_answered", help="Attempts with a status.", function="count", when="isNotNull(status)", of=_SEND),
-        Measure(name="attempts_succeeded", help="Attempts with status 2xx.", function="count", when=_OK_DELIVERY, of=_SEND),
+        Measure(name="attempts_succeeded", help="Attempts with status 2xx.", function="count", when=OK_DELIVERY, of=_SEND),
         Measure(name="retries", help="Attempts after the first.", function="count", when="attempt > 1", of=_SEND),
         Measure(
             name="attempt_latency_total",
@@ -541,14 +575,27 @@ MEASURES: Mapping[str, Measure] = {
         _quantile("attempt_latency_p50", "0.5", "duration_ms", _SEND),
         _quantile("attempt_latency_p95", "0.95", "duration_ms", _SEND),
         _quantile("attempt_latency_p99", "0.99", "duration_ms", _SEND),
+        _joined("deliveries", "Deliveries."),
+        _joined("deliveries_answered", "Deliveries whose last attempt has a status.", "isNotNull(status)"),
+        _joined("deliveries_succeeded", "Deliveries whose last attempt got a 2xx.", OK_DELIVERY),
+        _joined("deliveries_retried", "Deliveries of more than one attempt.", f"{TRIES} > 1"),
+        _joined("tries", "Attempts of the deliveries.", total=TRIES),
+        _joined("delivery_time_total", "Sum of times until delivered.", total=TOOK),
+        _joined("delivery_time_count", "Deliveries with a time until delivered.", f"isNotNull({TOOK})"),
+        _quantile("delivery_time_p50", "0.5", TOOK, _SEND, joined=True),
+        _quantile("delivery_time_p95", "0.95", TOOK, _SEND, joined=True),
+        _quantile("delivery_time_p99", "0.99", TOOK, _SEND, joined=True),
     )
 }
 
 
 ROWS: Mapping[Subject, Measure] = {
-    s: next(m for m in MEASURES.values() if m.of is s and m.function == "count" and not m.when) for s in Subject
+    s: next(m for m in MEASURES.values() if m.of is s and m.function == "count" and not m.when and not m.joined) for s in Subject
 }
 """The measure that counts every row of a subject."""
+
+DELIVERED = MEASURES["deliveries"]
+"""The measure that counts every delivery."""
 
 
 # --- formulas and metrics -----------------------------------------------------------------------------------------
@@ -658,6 +705,11 @@ class Metric:
     @property
     def of(self) -> Subject:
         return MEASURES[self.formula.measures[0]].of
+
+    @property
+    def joined(self) -> bool:
+        """It is about deliveries, not about their attempts."""
+        return MEASURES[self.formula.measures[0]].joined
 
 
 METRICS: Mapping[str, Metric] = {
@@ -872,6 +924,80 @@ METRICS: Mapping[str, Metric] = {
             )
             for level in (50, 95, 99)
         ),
+        Metric(
+            name="deliveries",
+            title="Deliveries",
+            help="Webhook deliveries, at the time of their first attempt, however often they were tried.",
+            formula=Sum(("deliveries",)),
+            type=Type.INT,
+            unit="deliveries",
+        ),
+        Metric(
+            name="deliveries_succeeded",
+            title="Successful deliveries",
+            help="Deliveries whose last attempt got a 2xx.",
+            formula=Sum(("deliveries_succeeded",)),
+            type=Type.INT,
+            unit="deliveries",
+            good="up",
+        ),
+        Metric(
+            name="delivery_errors",
+            title="Failed deliveries",
+            help="Deliveries whose last attempt has a status that is not 2xx; one that will be tried again counts until then.",
+            formula=Sum(("deliveries_answered",), ("deliveries_succeeded",)),
+            type=Type.INT,
+            unit="deliveries",
+            good="down",
+        ),
+        Metric(
+            name="delivery_success_rate",
+            title="Delivery success rate",
+            help="Share of deliveries whose last attempt got a 2xx among those whose last attempt has a status.",
+            formula=Ratio("deliveries_succeeded", "deliveries_answered"),
+            type=Type.FLOAT,
+            unit="ratio",
+            good="up",
+        ),
+        Metric(
+            name="deliveries_retried",
+            title="Retried deliveries",
+            help="Deliveries that took more than one attempt.",
+            formula=Sum(("deliveries_retried",)),
+            type=Type.INT,
+            unit="deliveries",
+            good="down",
+        ),
+        Metric(
+            name="attempts_per_delivery",
+            title="Attempts per delivery",
+            help="Mean number of attempts of a delivery, those after the window included.",
+            formula=Ratio("tries", "deliveries"),
+            type=Type.FLOAT,
+            unit="attempts",
+            good="down",
+        ),
+        Metric(
+            name="delivery_time_avg",
+            title="Average time to deliver",
+            help="Mean time of successful deliveries from the start of the first attempt to the end of the first with a 2xx.",
+            formula=Ratio("delivery_time_total", "delivery_time_count"),
+            type=Type.FLOAT,
+            unit="ms",
+            good="down",
+        ),
+        *(
+            Metric(
+                name=f"delivery_time_p{level}",
+                title=f"p{level} time to deliver",
+                help=f"{level} % of the successful deliveries took at most this long, from the start of their first attempt.",
+                formula=Single(f"delivery_time_p{level}"),
+                type=Type.FLOAT,
+                unit="ms",
+                good="down",
+            )
+            for level in (50, 95, 99)
+        ),
     )
 }
 
@@ -941,6 +1067,11 @@ class Dimension:
     def mostly_distinct(self) -> bool:
         """So many values that a list of them tells little."""
         return any(f.many for name in self.columns if (f := _COLUMNS[name]))
+
+    @property
+    def outcome(self) -> bool:
+        """Of a delivery it is what the last attempt says, not the first one."""
+        return bool(self.columns & OUTCOMES)
 
 
 def _field(name: str, **more: Any) -> Dimension:
@@ -1301,6 +1432,8 @@ def _metric_problems(m: Metric) -> list[str]:
     problems = []
     if len({u.of for u in used}) != 1:
         problems.append(f"metric {m.name} mixes requests and deliveries")
+    if len({u.joined for u in used}) != 1:
+        problems.append(f"metric {m.name} mixes deliveries and attempts")
     if isinstance(m.formula, Sum | Ratio) and not all(u.additive for u in used):
         problems.append(f"metric {m.name} adds up what does not add up")
     if m.unit == "ratio" and m.type is not Type.FLOAT:

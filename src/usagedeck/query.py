@@ -211,6 +211,8 @@ class Query:
     top: int | None = None
     cap: int | None = None
     row_cap: int | None = None
+    reach: int = 0
+    """How long after its first attempt a delivery may be tried again, in milliseconds; `report` sets it from the settings."""
     buckets: Buckets = field(init=False)
 
     def __post_init__(self) -> None:
@@ -221,15 +223,7 @@ class Query:
             if twice := {n for n in names if names.count(n) > 1}:
                 raise InvalidInput(f"{what} names {', '.join(sorted(twice))} twice.", field=what)
         for metric in self.metrics:
-            if metric.of is not subject:
-                raise InvalidInput(
-                    f"metric {metric.name} is about {metric.of}, the others about {subject}; ask for them separately.",
-                    field="metric",
-                )
-            if self.cumulative and not metric.additive:
-                raise InvalidInput(
-                    f"metric {metric.name} does not add up over time, so it has no cumulative form.", field="cumulative"
-                )
+            self._check_metric(metric)
         for by in self.dimensions:
             if subject not in by.of:
                 raise InvalidInput(f"{by.name} does not belong to {subject}.", field="by")
@@ -240,6 +234,28 @@ class Query:
         if self.top is not None and not (1 <= self.top <= 1000 and self.dimensions):
             raise InvalidInput("top goes with a breakdown and lies between 1 and 1000.", field="top")
         object.__setattr__(self, "buckets", buckets(self.selection.window, self.interval, self._most_buckets()))
+
+    def _check_metric(self, metric: Metric) -> None:
+        if metric.of is not self.selection.subject:
+            raise InvalidInput(
+                f"metric {metric.name} is about {metric.of}, the others about {self.selection.subject}; ask for them separately.",
+                field="metric",
+            )
+        if metric.joined is not self.joined:
+            first, other = ("deliveries", "attempts") if self.joined else ("attempts", "deliveries")
+            raise InvalidInput(
+                f"metric {metric.name} is about {other}, {self.metrics[0].name} about {first}; ask for them separately.",
+                field="metric",
+            )
+        if self.cumulative and not metric.additive:
+            raise InvalidInput(
+                f"metric {metric.name} does not add up over time, so it has no cumulative form.", field="cumulative"
+            )
+
+    @property
+    def joined(self) -> bool:
+        """It is about deliveries, which are joined attempts."""
+        return self.metrics[0].joined
 
     def _most_buckets(self) -> int | None:
         """Requests are cut at the edges of buckets to see how many were active: there the edges themselves cost memory."""

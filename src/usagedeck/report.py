@@ -98,6 +98,7 @@ def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | N
     """
     scope = access.scope(deck, who, view)
     now = now or deck.clock()
+    query = replace(query, reach=deck.settings.delivery_days * DAY if query.joined else 0)
     settled, about = _settled(deck, query, scope, now=now)
     query, route = settled.query, settled.route
     if about.expired:
@@ -134,7 +135,7 @@ def _top(deck: Deck, query: Query, scope: Scope, route: sql.Plan) -> tuple[list[
     """The series to keep, and how many others there are. None keeps all of them: that spares a look at every row's place."""
     if query.top is None:
         return None, 0
-    ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route), _span(scope, query.selection))
+    ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route), _span(scope, query.selection, query.reach))
     width = len(query.dimensions)
     total = ranked[0][-1] if ranked else 0
     if total <= query.top:
@@ -142,12 +143,12 @@ def _top(deck: Deck, query: Query, scope: Scope, route: sql.Plan) -> tuple[list[
     return [tuple(str(cell) for cell in row[:width]) for row in ranked], total - len(ranked)
 
 
-def _span(scope: Scope, selection: Selection) -> Span:
-    return Span(scope.workspace_id, selection.window.start, selection.window.end)
+def _span(scope: Scope, selection: Selection, reach: int = 0) -> Span:
+    return Span(scope.workspace_id, selection.window.start - reach, selection.window.end + reach)
 
 
 def _capped(deck: Deck, scope: Scope, query: Query, statement: Statement) -> Sequence[Row]:
-    rows = deck.answers.run(statement, _span(scope, query.selection))
+    rows = deck.answers.run(statement, _span(scope, query.selection, query.reach))
     if query.row_cap is not None and len(rows) > query.row_cap:
         raise _too_many_rows(query.row_cap)
     return rows

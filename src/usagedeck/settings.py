@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     export_parallel: int = Field(4, ge=1, le=64, description="CSV downloads served side by side.")
     export_seconds: int = Field(3600, ge=1, description="Longest time a CSV download may take.")
 
+    delivery_days: int = Field(
+        3,
+        ge=1,
+        le=31,
+        description="Longest time between the first and the last attempt of a webhook delivery, in days. Attempts are joined to "
+        "deliveries within it: choose it longer than your retries go on.",
+    )
+
     # sign-in
     session_hours: int = Field(24 * 14, ge=1, description="How long a sign-in lasts.")
     sign_in_attempts: int = Field(

@@ -292,15 +292,18 @@ def _views(deck: Deck, task: Views) -> Outcome:
 def _facts(deck: Deck, who: Who, selection: Selection) -> Iterator[tuple[str, str, Any, Any]]:
     """(check, name of the number, what the view says, what the total says)"""
     subject = selection.subject
-    metrics = tuple(m for m in METRICS.values() if m.of is subject and isinstance(m.formula, Sum) and m.formula.divide_by == 1)
-    whole = Query(selection, metrics, Interval(unit="total"))
-    total = _sums(report.usage(deck, who, None, whole).table.rows, metrics)
-    for by in DIMENSIONS.values():
-        if subject in by.of and by.split and not by.overlapping:
-            parts = Query(selection, metrics, Interval.parse("day"), (by,), row_cap=MOST_ROWS)
-            for metric, says, all_ in zip(metrics, _broken_down(deck, who, parts, metrics), total, strict=True):
-                yield f"{subject} by {by.name}", metric.name, says, all_
-    counted = total[[m.name for m in metrics].index(ROWS[subject].name)]
+    sums = [m for m in METRICS.values() if m.of is subject and isinstance(m.formula, Sum) and m.formula.divide_by == 1]
+    totals: dict[str, Any] = {}
+    for metrics in filter(None, (tuple(m for m in sums if m.joined is whether) for whether in (False, True))):
+        whole = Query(selection, metrics, Interval(unit="total"))
+        total = _sums(report.usage(deck, who, None, whole).table.rows, metrics)
+        totals |= zip((m.name for m in metrics), total, strict=True)
+        for by in DIMENSIONS.values():
+            if subject in by.of and by.split and not by.overlapping:
+                parts = Query(selection, metrics, Interval.parse("day"), (by,), row_cap=MOST_ROWS)
+                for metric, says, all_ in zip(metrics, _broken_down(deck, who, parts, metrics), total, strict=True):
+                    yield f"{subject} by {by.name}", metric.name, says, all_
+    counted = totals[ROWS[subject].name]
     log = LogQuery(selection, (log_field("time", subject), log_field("id", subject)), limit=None)
     yield f"{subject} log", "rows", sum(1 for _ in report.log(deck, who, None, log, stream=True).table.rows), counted
     pieces, _ = report.log_lines(

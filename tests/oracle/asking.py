@@ -52,7 +52,8 @@ def by_bucket_and_series(found: Table, ask: Ask) -> Answered:
 def compare(world: World, ask: Ask, events: Sequence[Event] | None = None, filters: Sequence[Filter] = ()) -> Answered:
     """Ask both and fail unless every number is the same; gives the answer back."""
     if events is None:
-        events = world.requests if METRICS[ask.metrics[0]].of is Subject.REQUESTS else world.deliveries
+        first = METRICS[ask.metrics[0]]
+        events = world.requests if first.of is Subject.REQUESTS else world.joined if first.joined else world.deliveries
     found = by_bucket_and_series(table(world, ask, filters), ask)
     expected = oracle.usage(events, ask)
     assert found.keys() == expected.keys(), f"{ask}: {_keys_that_differ(found, expected)}"

@@ -49,6 +49,37 @@ def kept(arrivals: Iterable[Arrival], kind: str, fill: Callable[[Mapping[str, An
     return list(first.values())
 
 
+# --- deliveries ---------------------------------------------------------------------------------------------------
+
+OUTCOME = ("status", "attempt", "duration_ms", "error_code", "error_message")
+
+
+def joined(attempts: Iterable[Event], reach: int) -> list[Event]:
+    """Deliveries: the first attempt, what became of it at the last one, how many there were, and how long it took.
+
+    Of one user, webhook and message, an attempt with no other one up to `reach` before it is a first one; it and those that
+    follow up to `reach` after it are the delivery. Of attempts at one instant, the lower number came first, then the lower id.
+    """
+    found: list[Event] = []
+    groups: dict[tuple[str, ...], list[Event]] = {}
+    for attempt in attempts:
+        groups.setdefault((attempt["user_id"], attempt["webhook_id"], attempt["message_id"]), []).append(attempt)
+    for group in groups.values():
+        ordered = sorted(group, key=lambda e: (e["time"], e["attempt"] or 0, e["id"]))
+        for place, first in enumerate(ordered):
+            if any(first["time"] - earlier["time"] <= reach for earlier in ordered[:place]):
+                continue
+            mine = [e for e in ordered[place:] if e["time"] - first["time"] <= reach]
+            last = mine[-1]
+            took = None
+            if attempt_succeeded(last):
+                delivered = next(e for e in mine if attempt_succeeded(e))
+                if delivered["duration_ms"] is not None:
+                    took = delivered["time"] + delivered["duration_ms"] - first["time"]
+            found.append({**first, **{name: last[name] for name in OUTCOME}, "tries": len(mine), "took_ms": took})
+    return found
+
+
 # --- metrics ------------------------------------------------------------------------------------------------------
 
 
@@ -148,11 +179,25 @@ DELIVERY_METRICS: dict[str, Callable[[Slice], Any]] = {
     "attempt_latency_p95": _percentile("duration_ms", 95),
     "attempt_latency_p99": _percentile("duration_ms", 99),
 }
-METRICS = REQUEST_METRICS | DELIVERY_METRICS
+JOINED_METRICS: dict[str, Callable[[Slice], Any]] = {
+    "deliveries": lambda s: len(s.began),
+    "deliveries_succeeded": _count(attempt_succeeded),
+    "delivery_errors": _count(lambda e: answered(e) and not attempt_succeeded(e)),
+    "delivery_success_rate": lambda s: _share(_count(attempt_succeeded)(s), _count(answered)(s)),
+    "deliveries_retried": _count(lambda e: e["tries"] > 1),
+    "attempts_per_delivery": _mean("tries"),
+    "delivery_time_avg": _mean("took_ms"),
+    "delivery_time_p50": _percentile("took_ms", 50),
+    "delivery_time_p95": _percentile("took_ms", 95),
+    "delivery_time_p99": _percentile("took_ms", 99),
+}
+"""Of deliveries that were `joined`."""
+METRICS = REQUEST_METRICS | DELIVERY_METRICS | JOINED_METRICS
 
 ADDITIVE = {
     *("requests", "credits", "characters", "minutes", "input_tokens", "output_tokens", "cost", "charge_count"),
     *("billable_requests", "errors", "attempts", "attempt_errors", "retries"),
+    *("deliveries", "deliveries_succeeded", "delivery_errors", "deliveries_retried"),
 }
 ACTIVITY = {"concurrency", "concurrency_average"}
 

@@ -20,7 +20,8 @@ from usagedeck.stretches import Stretch
 SIZES = (900, 1800, 3600, 5400, 18_000, 86_400, 172_800, 604_800, "month", "year", "total")
 NARROW = {900, 1800, 3600, 5400, 18_000}
 JOINED = {
-    subject: [m.name for m in METRICS.values() if m.of is subject and m.additive and m.name != "minutes"] for subject in Subject
+    subject: [m.name for m in METRICS.values() if m.of is subject and m.additive and not m.joined and m.name != "minutes"]
+    for subject in Subject
 }
 RATIOS = ("success_rate", "latency_avg", "ttfb_avg")
 LEVELS = ("latency_p50", "latency_p95", "latency_p99")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house import House, StillClock, build_house
-from tests.oracle.oracle import ABSENT_NUMBERS, AMOUNTS, Arrival, Event, kept
+from tests.oracle.oracle import ABSENT_NUMBERS, AMOUNTS, Arrival, Event, joined, kept
 from usagedeck import admin
 from usagedeck.access import Permission
 from usagedeck.catalog import Label
@@ -167,6 +167,11 @@ class World:
     def deliveries(self) -> list[Event]:
         """The deliveries that count, as they are kept."""
         return kept(self.arrivals, "delivery", self._filled)
+
+    @cached_property
+    def joined(self) -> list[Event]:
+        """The deliveries that their attempts make up."""
+        return joined(self.deliveries, self.house.deck.settings.delivery_days * DAY)
 
     def _filled(self, sent: Mapping[str, Any]) -> dict[str, Any]:
         texts = dict.fromkeys((*TEXTS, "route", "currency", "error_code", "error_message", "webhook_id", "event_type", "url"), "")

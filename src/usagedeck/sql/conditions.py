@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
-from usagedeck.catalog import ATTRIBUTE, DECIMALS, Dimension, Field, Subject, Type, fields
+from usagedeck.catalog import ATTRIBUTE, DECIMALS, JOINING, Dimension, Field, Subject, Type, fields
 from usagedeck.query import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Selection, Word
 from usagedeck.seals import QUARTER, Slice
 from usagedeck.sql.statement import Binder, Scope
@@ -99,8 +99,21 @@ def where(
     window = selection.window
     parts = _whose(scope, scope.floor.events - (MAX_DURATION if active else 0), bind)
     parts.append(_within(((window.start, window.end),) if stretches is None else stretches, bind, active=active))
-    parts += [f"({condition(one, bind)})" for one in selection.filters]
-    parts += [f"({_word(word, selection.subject, bind)})" for word in selection.search]
+    return " AND ".join([*parts, *matching(selection, bind)])
+
+
+def matching(selection: Selection, bind: Binder) -> list[str]:
+    """What the selection asks of a row, wherever and whenever it is."""
+    parts = [f"({condition(one, bind)})" for one in selection.filters]
+    return parts + [f"({_word(word, selection.subject, bind)})" for word in selection.search]
+
+
+def around(selection: Selection, scope: Scope, stretches: Sequence[Stretch], reach: int, bind: Binder) -> str:
+    """The attempts that say what the deliveries are that began in one of the stretches: those within the reach of it, of
+    deliveries that can match. What all attempts of a delivery agree in is asked of them; the rest is for `matching`."""
+    low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
+    parts = [*_whose(scope, scope.floor.events, bind), _within(((low - reach, high + reach),), bind)]
+    parts += [f"({condition(one, bind)})" for one in selection.filters if one.dimension.columns <= {*JOINING}]
     return " AND ".join(parts)
 
 

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from usagedeck.catalog import MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
+from usagedeck.catalog import DELIVERED, MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
 from usagedeck.query import Query, Selection
 from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice
 from usagedeck.sql.costs import FEW, UNKNOWN, Sizes, events_are_cheaper
@@ -47,7 +47,7 @@ def ranked_by(query: Query) -> tuple[Measure, ...]:
     formula = query.metrics[0].formula
     if isinstance(formula, Sum):
         return tuple(MEASURES[name] for name in formula.measures)
-    return (ROWS[query.selection.subject],)
+    return (DELIVERED if query.joined else ROWS[query.selection.subject],)
 
 
 def only_events(query: Query) -> Plan:
@@ -109,6 +109,8 @@ def _plan(
     now: int | None,
 ) -> Plan:
     window, floor = query.selection.window, scope.floor
+    if query.reach and floor.events:  # what began less than that above the floor may have begun below it
+        floor = replace(floor, events=floor.events + query.reach)
     rollups, reason = _choose(query, measures, scope, ledger)
     low = max(window.start, floor.rollups if rollups else floor.events)
     if low >= window.end:

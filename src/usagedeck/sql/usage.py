@@ -9,6 +9,7 @@ from usagedeck.catalog import Measure, Metric, Sum, rollup_table
 from usagedeck.query import Query, Word
 from usagedeck.sql.activity import active
 from usagedeck.sql.conditions import sealed, where
+from usagedeck.sql.deliveries import delivered
 from usagedeck.sql.plan import Plan, measures_of, only_events, ranked_by
 from usagedeck.sql.split import Series, as_text, keys_of, nothing, order_of, split_by
 from usagedeck.sql.statement import Binder, Scope, Statement
@@ -206,10 +207,13 @@ def _events_part(
 ) -> str:
     """What the events say of the stretches that are left."""
     split = split_by(query.dimensions, top, bind)
-    chosen = where(query.selection, scope, bind, stretches=route.events)
+    if query.joined:
+        rows = delivered(query, scope, route.events, measures, bind)
+    else:
+        rows = f"{query.selection.subject} FINAL WHERE {where(query.selection, scope, bind, stretches=route.events)}"
     columns = [*(_bucket(query, bind) if keys else []), *split.inner]
     sums = [f"{m.of_events(joined=_several(route))} AS m_{m.name}" for m in measures]
-    return _part(f"{query.selection.subject} FINAL WHERE {chosen}", columns, split.keys, sums, keys)
+    return _part(rows, columns, split.keys, sums, keys)
 
 
 def _part(rows: str, columns: list[str], series: list[str], sums: list[str], keys: list[str]) -> str:

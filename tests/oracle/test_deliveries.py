@@ -1,0 +1,170 @@
+"""Deliveries are put together from attempts exactly as the oracle does it: whatever was sent twice, late, out of order or at the
+same instant, and whatever lies before or behind the window."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import cycle
+from typing import Any
+
+import pytest
+
+from tests.house import StillClock, build_house
+from tests.oracle import oracle
+from tests.oracle.asking import by_bucket_and_series, compare, question, table
+from tests.oracle.oracle import JOINED_METRICS, Arrival, Ask, Event
+from tests.oracle.test_filters import OPS, kept, spelt, wanted
+from tests.oracle.test_usage import LONG, OF_DELIVERIES, SIZES, ask
+from tests.oracle.world import DAY, HOUR, NOW, WINDOWS, YEAR, ZONES, World
+from usagedeck import report
+from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension
+from usagedeck.query import parse_filter, parse_search
+
+ALL = tuple(JOINED_METRICS)
+SUMS = tuple(name for name in ALL if METRICS[name].additive)
+NAMES = [d.name for d in DIMENSIONS.values() if Subject.DELIVERIES in d.of] + ["attributes.team"]
+BEGIN = NOW - 70 * DAY
+"""Of the crowd."""
+
+
+def crowd(dice: random.Random, count: int) -> Iterator[dict[str, Any]]:
+    """Attempts of few messages, many of them around the reach of three days from each other, some at one instant."""
+    at = BEGIN
+    for number in range(count):
+        at += dice.choice((0, 0, 1, 60_000, HOUR, 7 * HOUR, 20 * HOUR))
+        time = at - dice.choice((0, 0, 0, 3 * DAY, 3 * DAY + 1, 3 * DAY - 1, DAY))
+        event = {"kind": "delivery", "id": f"c{number * 7919 % 1000}", "time": time, "message_id": f"m{dice.randrange(4)}"}
+        event["webhook_id"] = dice.choice(("wh1", "wh2"))
+        optional = {
+            "status": dice.choice((0, 199, 200, 200, 204, 299, 300, 500, 503)),
+            "attempt": dice.randrange(1, 4),
+            "duration_ms": dice.choice((0, 5, 700, 90_000, DAY)),
+            "user_id": "ana",
+            "url": f"https://example.test/{dice.randrange(2)}",
+            "event_type": dice.choice(("call", "file")),
+            "error": {"code": dice.choice(("refused", "timeout"))},
+            "attributes": {"team": dice.choice(("red", "blue"))},
+            "request_id": f"r{dice.randrange(3)}",
+        }
+        yield event | {name: value for name, value in optional.items() if dice.random() < 0.85}
+
+
+@pytest.fixture(scope="module")
+def crowded(world: World) -> World:
+    """Sent in three rounds, shuffled, each round with repeats that say something else."""
+    dice, clock = random.Random(77), StillClock(NOW)
+    house = build_house(world.house.deck, "crowded", id="crowded")
+    events = list(crowd(dice, 300))
+    dice.shuffle(events)
+    arrivals: list[Arrival] = []
+    for part in (events[:150], events[100:200], events[180:]):
+        sent = [{**e, "status": dice.choice((200, 500))} if dice.random() < 0.2 else e for e in part]
+        receipt = house.send(sent)
+        assert not receipt.rejected
+        arrivals += [Arrival(e, 0) for e in sent]
+    return World(house, clock, arrivals)
+
+
+def crowded_windows(dice: random.Random, count: int) -> list[tuple[int, int]]:
+    """Edges on attempts, beside them and anywhere."""
+    found = []
+    for _ in range(count):
+        start = BEGIN + dice.randrange(-2 * DAY, 50 * DAY)
+        found.append((start, start + dice.choice((1, HOUR, DAY, 3 * DAY, 11 * DAY, 60 * DAY))))
+    return found
+
+
+# --- numbers ------------------------------------------------------------------------------------------------------
+
+
+def test_the_crowd_holds_what_makes_numbers_wrong(crowded: World) -> None:
+    attempts, made = crowded.deliveries, crowded.joined
+    assert len(attempts) < len(crowded.arrivals), "repeats"
+    assert sum(d["tries"] for d in made) < len(attempts), "attempts that are too late for the delivery they follow"
+    assert sum(d["tries"] > 2 for d in made) > 10
+    assert len({(e["webhook_id"], e["message_id"], e["user_id"]) for e in attempts}) < len(made), "the same message again"
+    assert any(d["took_ms"] is None and oracle.attempt_succeeded(d) for d in made)
+    assert len({e["time"] for e in attempts}) < len(attempts), "one instant"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_breakdown_of_joined_deliveries(world: World, size: str) -> None:
+    ways = cycle((window, zone) for window in WINDOWS.values() for zone in ZONES)
+    for by in (*OF_DELIVERIES, None):
+        compare(world, ask(*next(ways), size, ALL, *([by] if by else [])))
+    if size in LONG:
+        compare(world, ask(YEAR, "UTC", size, ALL))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_crowd_of_attempts(crowded: World, seed: int) -> None:
+    dice = random.Random(seed)
+    for window in crowded_windows(dice, 6):
+        size = dice.choice(("hour", "day", "total", "5 hours")) if window[1] - window[0] < 30 * DAY else "day"
+        by = dice.sample(OF_DELIVERIES, dice.choice((0, 1, 2)))
+        asked = replace(ask(window, dice.choice(ZONES), size, ALL, *by), top=dice.choice((None, 1, 3)) if by else None)
+        compare(crowded, asked)
+        metrics = (dice.choice(ALL), *dice.sample(SUMS, 1))
+        compare(crowded, replace(asked, metrics=tuple(dict.fromkeys(metrics))))
+
+
+def test_parts_add_up_and_running_sums_end_there(crowded: World) -> None:
+    for window in crowded_windows(random.Random(3), 8):
+        total = added(crowded, ask(window, "UTC", "total", SUMS))
+        for size, by in (("hour", ()), ("day", ("status",)), ("day", ("url", "error_code"))):
+            if window[1] - window[0] < 30 * DAY or size == "day":
+                assert added(crowded, ask(window, "UTC", size, SUMS, *by)) == total
+        running = replace(ask(window, "UTC", "day", SUMS), cumulative=True)
+        assert tuple(list(table(crowded, running).rows)[-1][2:]) == total
+
+
+def added(world: World, asked: Ask) -> tuple[Any, ...]:
+    rows = by_bucket_and_series(table(world, asked), asked).values()
+    return tuple(sum(column) for column in zip(*rows, strict=True)) if rows else (0,) * len(asked.metrics)
+
+
+# --- filters ------------------------------------------------------------------------------------------------------
+
+
+def filtered(world: World, filters: Sequence[tuple[str, str, list[Any]]], window: tuple[int, int]) -> list[Event]:
+    events = kept(world.joined, filters)
+    spelled = [
+        parse_filter(f"{name}:{op}:{','.join(spelt(c, dimension(name).type) for c in cells)}") for name, op, cells in filters
+    ]
+    compare(world, ask(window, "UTC", "total", ALL), events, spelled)
+    compare(world, ask(window, "UTC", "total", SUMS, "status", top=2), events, spelled)
+    return [e for e in events if window[0] <= e["time"] < window[1]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_filter_is_asked_of_the_delivery(world: World, crowded: World, name: str) -> None:
+    """… not of its attempts: what one of several attempts says is no match."""
+    dice = random.Random(name)
+    by, place = dimension(name), world if name == "arrived" else crowded
+    cells: list[Any] = list(dict.fromkeys([*(c for e in place.joined for c in oracle.values_of(e, name)), None]))
+    window = YEAR if name == "arrived" else (BEGIN, NOW)
+    for op in OPS[by.type]:
+        filtered(place, [(name, op, wanted(dice, op, cells, by.type))], window)
+    keeps = filtered(place, [(name, "in", cells[:2])], window)
+    drops = filtered(place, [(name, "not_in", cells[:2])], window)
+    assert len(keeps) + len(drops) == len([e for e in place.joined if window[0] <= e["time"] < window[1]])
+
+
+def test_a_filter_that_only_some_attempts_pass_does_not_cut_deliveries_apart(crowded: World) -> None:
+    for name in ("status", "attempt", "error_code", "event_type", "url"):
+        values = {e[name] for e in crowded.deliveries} - {None, ""}
+        for value in sorted(values, key=str)[:3]:
+            found = filtered(crowded, [(name, "eq", [value])], (BEGIN, NOW))
+            rejoined = oracle.joined([e for e in crowded.deliveries if e[name] == value], 3 * DAY)
+            assert [e for e in rejoined if e["time"] >= BEGIN] != found
+
+
+def test_a_search_looks_at_the_delivery(crowded: World) -> None:
+    deck, who = crowded.house.deck, crowded.house.who
+    for word in ("m1", "wh2", "refused", "r2", "example.test/0", "c7"):
+        asked = ask((BEGIN, NOW), "UTC", "total", ("deliveries",))
+        query = question(asked)
+        query = replace(query, selection=replace(query.selection, search=parse_search(word)))
+        (row,) = list(report.usage(deck, who, None, query, now=NOW).table.rows)
+        names = ("id", "webhook_id", "event_type", "url", "message_id", "request_id", "error_code", "error_message")
+        assert row[2] == len([e for e in crowded.joined if e["time"] >= BEGIN and any(word in e[n] for n in names)]) > 0
