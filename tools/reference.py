@@ -94,8 +94,8 @@ def catalogue_page() -> Iterator[str]:
     yield ""
     yield "A metric *adds up* when its buckets and parts add up to its total. The others are computed anew from the rows of"
     yield "every bucket, series and total: averages are never averaged."
-    yield "Metrics about *deliveries* see the attempts of a delivery as one row, those about *attempts* each by itself; one question"
-    yield "asks for either. See [Deliveries and their attempts](../guides/asking.md#deliveries-and-their-attempts)."
+    yield "Metrics about *deliveries* see the attempts of a delivery as one row, those about *attempts* each by itself; one"
+    yield "question asks for either. See [Deliveries and their attempts](../guides/asking.md#deliveries-and-their-attempts)."
     yield ""
     yield from table(
         ("Metric", "Title", "Unit", "About", "Adds up", "Meaning"),

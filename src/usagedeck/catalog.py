@@ -115,6 +115,8 @@ class Field:
     """What an erasure does with it; it leaves all other fields as they are, so that sums stay the same."""
     instead: str = ""
     """The field whose value takes its place when it is cleared."""
+    indexed: bool = False
+    """Single rows are looked for by it over all of time, so it has an index. The id has one anyway."""
     outcome: bool = False
     """Of a delivery it is what the last attempt says; everything else is what the first one says."""
 
@@ -226,6 +228,7 @@ FIELDS: tuple[Field, ...] = (
         of=DELIVERIES,
         many=True,
         searchable=True,
+        indexed=True,
     ),
     Field(
         name="request_id",
@@ -234,6 +237,7 @@ FIELDS: tuple[Field, ...] = (
         of=DELIVERIES,
         many=True,
         searchable=True,
+        indexed=True,
     ),
     Field(
         name="duration_ms",
@@ -699,8 +703,9 @@ class Metric:
 
     @property
     def attributable(self) -> bool:
-        """Its change can be put down to the values of a dimension: it is a sum, or one sum divided by another."""
-        return isinstance(self.formula, Sum | Ratio)
+        """Its change can be put down to the values of a dimension: it is a sum over rows, or one such sum
+        divided by another. Deliveries are no rows: their attempts have values of their own."""
+        return isinstance(self.formula, Sum | Ratio) and not self.joined
 
     @property
     def of(self) -> Subject:

@@ -297,6 +297,11 @@ class ChangeQuery:
 
 def refuse_unattributable(metric: Metric) -> None:
     """Raises `InvalidInput` for a metric whose change no part of the rows can be blamed for."""
+    if metric.joined:
+        raise InvalidInput(
+            f"metric {metric.name} is about deliveries, which are made of several rows each; ask for one about their attempts.",
+            field="metric",
+        )
     if not metric.attributable:
         raise InvalidInput(
             f"metric {metric.name} is no sum and no average: what it is for all rows is not made of what it is for some of them, "

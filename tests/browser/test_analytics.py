@@ -69,15 +69,15 @@ def test_by_anything_else(open_page: Open) -> None:
 
 
 def test_webhooks(open_page: Open) -> None:
-    page = open_page("tab=analytics&r=30d&f=voice_id:eq:voice_1")
+    page = open_page("tab=analytics&r=30d&per=attempts&f=voice_id:eq:voice_1")
     page.get_by_role("radio", name="Webhooks").click()
-    expect(page.locator(".tile h2").last).to_have_text("Retries")
+    expect(page.locator(".tile h2").last).to_have_text("Attempts per delivery")
     expect(page.locator(".chip.idle")).to_have_attribute("title", "Does not apply to deliveries.")
     expect(page.locator("[data-metric=attempts] .value")).to_have_text("900")
     rows = page.locator("ud-by-table tbody tr")
     expect(rows.locator("th").first).to_contain_text("https://hooks.example.com/")
     count = rows.first.locator("td").first.inner_text()
-    rows.first.get_by_role("link").click()
+    rows.first.locator("th").get_by_role("link").click()
     expect(page.locator("#title")).to_have_text("Deliveries")
     expect(page.locator("ud-log [data-total]")).to_have_text(count)
     assert query(page)["of"] == ["deliveries"]

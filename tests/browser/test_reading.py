@@ -15,6 +15,7 @@ VIEWS = {
     "reasons": "tab=analytics&r=7d&why=success_rate",
     "log": "tab=log",
     "details": "tab=log&r=30d&id=req_006000",
+    "details of a delivery": "tab=log&of=deliveries&r=30d&id=dlv_00007",
     "nothing": "f=region:eq:moon",
     "welcome": "workspace=ws_beta",
 }

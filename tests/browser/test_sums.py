@@ -127,12 +127,21 @@ def test_analytics_is_one_number(open_page: Open, site: str, filled: House, tmp_
 
 
 def test_webhooks_are_one_number(open_page: Open, site: str, filled: House) -> None:
-    page = open_page("tab=analytics&of=deliveries&r=30d")
+    page = open_page("tab=analytics&of=deliveries&per=attempts&r=30d")
     chart = page.locator("ud-analytics section", has_text="Delivery attempts by status").locator("ud-chart")
     chart.locator(".plot[aria-label]").wait_for()
     total = answered(site, filled, metric="attempts")
     assert charted(chart) == total == 900
     assert amount(page.locator("[data-metric=attempts] .value").inner_text()) == total
+    page.get_by_role("radio", name="Deliveries", exact=True).click()
+    chart = page.locator("ud-analytics section", has_text="Deliveries by status").locator("ud-chart")
+    chart.locator(".plot[aria-label]").wait_for()
+    total = answered(site, filled, metric="deliveries")
+    assert charted(chart) == total
+    assert 450 < total < 900
+    assert amount(page.locator("[data-metric=deliveries] .value").inner_text()) == total
+    rows = page.locator("ud-by-table tbody tr")
+    assert sum(amount(t) for t in rows.locator("td:nth-child(2)").all_inner_texts()) == total
 
 
 def test_the_log_is_one_number(open_page: Open, site: str, filled: House, tmp_path: Path) -> None:

@@ -145,6 +145,22 @@ def test_a_store_without_a_revision_is_a_first_one(settings: Settings) -> None:
         assert store.run(Statement("SELECT value FROM about FINAL WHERE key = 'revision'", {}, ())) == [(str(schema.REVISION),)]
 
 
+def test_an_older_store_gets_the_indexes_it_lacks(settings: Settings) -> None:
+    """… and they find what was there before."""
+    _older(settings)
+    with bare(settings) as client:
+        for name in ("message_id", "request_id"):
+            client.command(f"ALTER TABLE deliveries DROP INDEX IF EXISTS by_{name}")
+        client.command(
+            f"INSERT INTO deliveries (workspace_id, time, id, version, request_id) VALUES ('ws', {NOON}, 'old', 5, 'r')"
+        )
+    with opened(settings) as store:
+        named = store.run(Statement("SELECT name FROM system.data_skipping_indices WHERE table = 'deliveries'", {}, ()))
+        assert {row[0] for row in named} >= {"by_id", "by_message_id", "by_request_id"}
+        found = Statement("SELECT id FROM deliveries FINAL WHERE request_id IN {r:Array(String)}", {"r": ["r"]}, ())
+        assert [tuple(row) for row in store.run(found)] == [("old",)]
+
+
 def packed(store: Store, subject: Subject) -> list[tuple[str, str, str]]:
     text = "SELECT name, type, compression_codec FROM system.columns WHERE table = {t:String}"
     return [(str(n), str(t), str(c)) for n, t, c in store.run(Statement(text, {"t": subject.value}, ()))]

@@ -185,6 +185,10 @@ export class Question {
 // --- what a state means in the words of the API
 
 const EVERYTHING = '2000-01-01..';
+const ATTEMPT = [
+  ...['id', 'time', 'attempt', 'status', 'duration_ms', 'error_code', 'error_message'],
+  ...['webhook_id', 'message_id', 'event_type', 'url'],
+];
 
 /** What all questions of a view share: whose rows, which ones, when, and on which clock. */
 function about(page, subject, {range, start, end, search = '', filters = page.state.f} = {}) {
@@ -227,6 +231,10 @@ export const logQuestion = (page, {columns, cursor, limit}) =>
     limit,
     ...about(page, page.state.of, {search: page.state.q}),
   });
+
+/** Attempts to deliver webhooks. @param {{filters: object[], order?: string, limit: number, range?: string}} asked */
+export const attemptsQuestion = (page, {filters, order, limit, range = EVERYTHING}) =>
+  urlOf('/api/v1/deliveries', {columns: ATTEMPT.join(), order, limit, ...about(page, 'deliveries', {range, filters})});
 
 /** One row of the log, whenever it was. */
 export const rowQuestion = (page, subject, id) =>

@@ -1,6 +1,7 @@
 /** `<ud-drawer>`: one request or delivery in full. Docked beside the table when there is room, else a sheet above the page. */
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
 import {Question, rowQuestion, valuesQuestion} from './api.js';
+import './attempts.js';
 import {withFilter} from './catalog.js';
 import {explicit} from './ranges.js';
 import {base} from './styles.js';
@@ -105,6 +106,7 @@ class Drawer extends LitElement {
     return html`
       <div class="row">${this._actions(row, command)}</div>
       <dl>${this._fields(row, columns)}</dl>
+      <ud-attempts .page=${this.page} .row=${row}></ud-attempts>
       <section><h3>Related</h3><p class="row small">${this._related(row)}</p></section>
       ${
         command
@@ -177,7 +179,7 @@ class Drawer extends LitElement {
           : nothing
       }
       ${label && label !== value ? html`<span class="muted mono">${value}</span>` : nothing}
-      ${name === 'duration_ms' && row.ttfb_ms !== null && value ? this._firstByte(row) : nothing}</span>
+      ${name === 'duration_ms' && (row.ttfb_ms ?? null) !== null && value ? this._firstByte(row) : nothing}</span>
       ${
         plain
           ? html`<span class="acts">

@@ -51,6 +51,7 @@ const PARAMETERS = {
   top: {first: '8', ok: (v) => /^[1-9]\d{0,2}$/.test(v)},
   hide: {many: true},
   of: choice('requests', 'deliveries'),
+  per: choice('deliveries', 'attempts'),
   chart: {first: '', ok: metricOf(null)},
   dim: {
     first: (s) => (s.of === 'requests' ? 'method,route' : 'url'),

@@ -16,6 +16,7 @@
  * @property {string} tz           time zone
  * @property {Filter[]} f
  * @property {'requests'|'deliveries'} of   Analytics and log: what they are about
+ * @property {'deliveries'|'attempts'} per   Analytics of webhooks: counted by the delivery or by the attempt
  * @property {string} chart        metric of the Analytics chart; empty: counts by status
  * @property {string} dim          dimensions of the Analytics table, comma-separated
  * @property {string} why          metric whose change is told; empty: none

@@ -87,6 +87,9 @@ export const columnsOf = (answer) => Object.fromEntries(answer.columns.map((c) =
 export const single = (answer) =>
   answer?.rows.length ? Object.fromEntries(answer.columns.map((c, i) => [c.name, answer.rows[0][i]])) : {};
 
+/** All rows of an answer by column name. */
+export const rowsOf = (answer) => answer.rows.map((row) => Object.fromEntries(answer.columns.map((c, i) => [c.name, row[i]])));
+
 /** The exact sum of everything drawn. */
 export const sumOf = (series) => exactSum(series.flatMap((s) => s.cells));
 

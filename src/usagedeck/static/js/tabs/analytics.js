@@ -1,8 +1,8 @@
-/** `<ud-analytics>`: how requests, or deliveries of webhooks, fare: key figures, counts by status, latency and success, and
- * `<ud-by-table>`: the same figures by path or any other dimension. */
-import {LitElement, css, html, nothing, repeat} from '../../vendor/lit.js';
+/** `<ud-analytics>`: how requests, or deliveries of webhooks and their attempts, fare: key figures, counts by status, latency and
+ * success. The table below is `<ud-by-table>`. */
+import {LitElement, css, html, nothing} from '../../vendor/lit.js';
 import {Question, asCsv, usageQuestion} from '../api.js';
-import {inSentence, narrowedTo} from '../catalog.js';
+import {narrowedTo} from '../catalog.js';
 import {byStatus, columnsOf, metricsOverTime, overTime, rateFloor, single, totals} from '../chart/figures.js';
 import '../chart/plot.js';
 import {key} from '../chart/shapes.js';
@@ -12,6 +12,7 @@ import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
 import {exportLink, logSwitch, toolbar} from '../ui/toolbar.js';
 import {whyButton, whyPanel} from '../ui/why-button.js';
+import {headline} from './by-table.js';
 
 const BARS = 200;
 /** The metrics of each kind by their part on the tab. */
@@ -27,6 +28,18 @@ const PARTS = {
     noun: 'requests',
   },
   deliveries: {
+    count: 'deliveries',
+    rate: 'delivery_success_rate',
+    average: 'delivery_time_avg',
+    p95: 'delivery_time_p95',
+    errors: 'delivery_errors',
+    more: 'attempts_per_delivery',
+    lines: ['delivery_time_avg', 'delivery_time_p50', 'delivery_time_p95', 'delivery_time_p99'],
+    title: 'Deliveries',
+    noun: 'deliveries',
+    time: 'Time to deliver',
+  },
+  attempts: {
     count: 'attempts',
     rate: 'attempt_success_rate',
     average: 'attempt_latency_avg',
@@ -38,6 +51,8 @@ const PARTS = {
     noun: 'delivery attempts',
   },
 };
+/** Webhooks are counted by the delivery or by the attempt; both are shown, one of them is charted. */
+const other = {deliveries: PARTS.attempts, attempts: PARTS.deliveries};
 const LINES = ['avg', 'p50', 'p95', 'p99'];
 const PAINT = ['c2', 'c1', 'c3', 'c4'].map((color) => ({color, hatch: false}));
 
@@ -69,25 +84,32 @@ class Analytics extends LitElement {
     this._status = new Question(this);
     this._lines = new Question(this);
     this._worst = new Question(this);
+    this._also = new Question(this);
+    this._alsoBefore = new Question(this);
+    this._rate = new Question(this);
   }
 
   willUpdate(changed) {
     const {page} = this;
     const {state, catalog, asOf} = page;
     const {of: subject} = state;
-    const parts = PARTS[subject];
+    const kind = subject === 'requests' ? subject : state.per;
+    const parts = PARTS[kind];
     this._parts = parts;
+    this._other = other[kind];
     this._length = span(state.r, asOf);
     const wanted = state.g && state.g !== 'cumulative' ? state.g : finest(this._length, BARS).name;
     this._interval = fitting(wanted, this._length).name;
     const interval = this._interval;
-    const headline = [parts.count, parts.rate, parts.average, parts.p95, parts.errors, parts.more].filter(Boolean).join();
     this._metric = state.chart ? catalog.metric(state.chart) : null;
     const chart = this._metric ? {metric: state.chart, interval} : {metric: parts.count, by: 'status_class', interval};
     this._statusUrl = usageQuestion(page, chart, {subject});
     this._linesUrl = usageQuestion(page, {metric: [...parts.lines, parts.rate].join(), interval}, {subject});
     if (changed.has('page')) {
-      this._sum.ask(usageQuestion(page, {metric: headline, interval: 'total'}, {subject}));
+      const also = (asked) => this._other && usageQuestion(page, asked, {subject});
+      this._also.ask(also({metric: this._other && headline(this._other).join(), interval: 'total'}));
+      this._rate.ask(also({metric: this._other?.rate, interval}));
+      this._sum.ask(usageQuestion(page, {metric: headline(parts).join(), interval: 'total'}, {subject}));
       this._status.ask(this._statusUrl);
       this._lines.ask(this._linesUrl);
       this._worst.ask(usageQuestion(page, {metric: parts.errors, by: 'status', interval: 'total', top: 3}, {subject}));
@@ -97,7 +119,9 @@ class Analytics extends LitElement {
       const [start, end] = [Date.parse(window.start), Date.parse(window.end)];
       const [from, passed] = [Math.max(0, 2 * start - end), Math.min(end, asOf) - start];
       const before = {start: new Date(from).toISOString(), end: new Date(from + passed).toISOString()};
-      this._before.ask(usageQuestion(page, {metric: headline, interval: 'total'}, {subject, ...before}));
+      const asked = (of) => of && usageQuestion(page, {metric: headline(of).join(), interval: 'total'}, {subject, ...before});
+      this._before.ask(asked(parts));
+      this._alsoBefore.ask(asked(this._other));
     }
   }
 
@@ -109,13 +133,22 @@ class Analytics extends LitElement {
       {value: 'requests', title: 'API requests'},
       {value: 'deliveries', title: 'Webhooks'},
     ]}
-      .value=${state.of} @pick=${(e) => page.go({of: e.detail})}></ud-segments>`;
+      .value=${state.of} @pick=${(e) => page.go({of: e.detail})}></ud-segments>
+      ${
+        state.of === 'deliveries'
+          ? html`<ud-segments label="Counted by" .items=${[
+              {value: 'deliveries', title: 'Deliveries'},
+              {value: 'attempts', title: 'Attempts'},
+            ]} .value=${state.per} @pick=${(e) => page.go({per: e.detail})}></ud-segments>`
+          : nothing
+      }`;
     const sum = single(this._sum.data);
     const known = parts.count in sum;
     const empty = known && !sum[parts.count] && !this._sum.loading;
     return html`
       ${toolbar(page, {subject: state.of, window: this._sum.data?.window ?? null, csv: asCsv(this._statusUrl), start: switcher, kept: this._sum.data?.available_from})}
-      ${tiles(this, parts, known ? this._sum.data : null)}
+      ${this._tiles(parts, this._sum, this._before)}
+      ${this._other ? this._tiles(this._other, this._also, this._alsoBefore) : nothing}
       ${whyPanel(page)}
       ${
         empty
@@ -131,6 +164,11 @@ class Analytics extends LitElement {
   _errors() {
     import('./errors.js');
     return html`<ud-errors .page=${this.page}></ud-errors>`;
+  }
+
+  _tiles(parts, question, before) {
+    const known = parts.count in single(question.data);
+    return tiles(this, parts, known ? question.data : null, before, question);
   }
 
   get _opens() {
@@ -174,15 +212,15 @@ class Analytics extends LitElement {
   _latencyCard() {
     const {page} = this;
     return html`<section class="card" aria-labelledby="latency">
-      <header><h2 id="latency">Latency</h2><div
+      <header><h2 id="latency">${this._parts.time ?? 'Latency'}</h2><div
         class="end">${logSwitch(page)}${exportLink(asCsv(this._linesUrl), 'CSV', 'plain')}</div></header>
       ${cardBody([this._lines], 220, () => {
         const columns = columnsOf(this._lines.data);
-        const {lines} = Object.values(PARTS).find((p) => p.rate in columns);
+        const {lines, time} = Object.values(PARTS).find((p) => p.rate in columns);
         const metrics = lines.map((name, i) => ({...page.catalog.metric(name), short: LINES[i]}));
         const data = metricsOverTime(this._lines.data, metrics, PAINT);
         return html`${key(data.series)}<ud-chart .page=${page} .data=${data} .metric=${metrics[0]} kind="line" ends
-          ?log=${page.state.scale === 'log'} .height=${220} name="Latency" .opens=${this._opens}></ud-chart>`;
+          ?log=${page.state.scale === 'log'} .height=${220} .name=${time ?? 'Latency'} .opens=${this._opens}></ud-chart>`;
       })}</section>`;
   }
 
@@ -194,10 +232,18 @@ class Analytics extends LitElement {
         const columns = columnsOf(this._lines.data);
         const metric = page.catalog.metric(Object.values(PARTS).find((p) => p.rate in columns).rate);
         const data = metricsOverTime(this._lines.data, [metric], [{color: 'c1', hatch: false}]);
-        return html`<ud-chart .page=${page} .data=${data} .metric=${metric} kind="line" .height=${220} .floor=${rateFloor(data)}
-          name="Success rate"
-          .opens=${this._opens}></ud-chart>`;
+        data.series.push(...this._rateBeside(data, metric));
+        return html`${data.series.length > 1 ? key(data.series) : nothing}<ud-chart .page=${page} .data=${data} .metric=${metric}
+          kind="line" .height=${220} .floor=${rateFloor(data)} name="Success rate" .opens=${this._opens}></ud-chart>`;
       })}</section>`;
+  }
+
+  /** The rate of the attempts beside that of the deliveries, or the other way round, once both are there. */
+  _rateBeside({edges}, {of, name}) {
+    const answer = this._rate.data;
+    const metric = answer && this.page.catalog.metric(Object.keys(columnsOf(answer)).at(-1));
+    const fits = metric && metric.of === of && metric.name !== name && answer.edges.length === edges.length;
+    return fits && Date.parse(answer.edges[0]) === edges[0] ? metricsOverTime(answer, [metric], PAINT).series : [];
   }
 }
 customElements.define('ud-analytics', Analytics);
@@ -221,17 +267,17 @@ function change(page, metric, now, before, why) {
     class="only-read">${words}</span> ${text} <span class="only-read">against the period before</span> ${why}</p>`;
 }
 
-function tiles(host, parts, answer) {
-  const {page, _before: beforeQuestion, _sum: question} = host;
+function tiles(host, parts, answer, beforeQuestion, question) {
+  const {page} = host;
   const worst = host._worst.data;
-  const names = [parts.count, parts.rate, parts.average, parts.p95, parts.errors, parts.more].filter(Boolean);
+  const names = headline(parts);
   const now = single(answer);
   const before = beforeQuestion.data && columnsOf(beforeQuestion.data)[parts.count] ? single(beforeQuestion.data) : {};
   const busy = question.loading && answer;
   if (!answer)
-    return html`<section class="tiles" aria-label="Key figures">${names.map(() => html`<div class="card tile"></div>`)}
+    return html`<section class="tiles" aria-label=${`Key figures: ${parts.noun}`}>${names.map(() => html`<div class="card tile"></div>`)}
     ${question.error ? cardBody([question], 0, () => nothing) : nothing}</section>`;
-  return html`<section class="tiles ${busy ? 'busy' : ''}" aria-label="Key figures" aria-busy=${Boolean(busy)}>${names.map(
+  return html`<section class="tiles ${busy ? 'busy' : ''}" aria-label=${`Key figures: ${parts.noun}`} aria-busy=${Boolean(busy)}>${names.map(
     (name) => {
       const metric = page.catalog.metric(name);
       return html`<div class="card tile" data-metric=${name}><h2 class="label">${metric.title}</h2>
@@ -249,128 +295,3 @@ function mostly(page, parts, answer) {
   const f = narrowedTo(page.state.f, [['status', String(first.values[0])]]);
   return html`<p>${page.link({tab: 'log', r: page.state.r, f, q: '', id: ''}, html`${first.label}: ${page.formats.number(first.cell)}`)}</p>`;
 }
-
-// --- by path, or by anything else
-
-const FEW = 20;
-const ALL = 500;
-const SURE = 20;
-
-class ByTable extends LitElement {
-  static properties = {page: {attribute: false}, parts: {attribute: false}, _all: {state: true}};
-
-  static styles = [
-    base,
-    css`
-    tbody th { min-width: 180px; }
-    th a { color: inherit; text-decoration: none; overflow-wrap: anywhere; }
-    th a:hover { text-decoration: underline; }
-    .unsure { color: var(--ud-text-3); }
-  `,
-  ];
-
-  constructor() {
-    super();
-    this._rows = new Question(this, (data) => this.page.names.learn(data));
-    this._all = false;
-  }
-
-  willUpdate() {
-    const {page, parts} = this;
-    const {dim, of: subject} = page.state;
-    const metric = [parts.count, parts.rate, parts.average, parts.p95, parts.errors, parts.more].filter(Boolean).join();
-    this._url = usageQuestion(page, {metric, by: dim, interval: 'total', top: this._all ? ALL : FEW}, {subject});
-    this._csv = asCsv(usageQuestion(page, {metric, by: dim, interval: 'total'}, {subject}));
-    this._rows.ask(this._url);
-  }
-
-  _title(dim) {
-    return dim === 'method,route'
-      ? 'By path'
-      : `By ${dim
-          .split(',')
-          .map((n) => inSentence(this.page.catalog.dimension(n)?.title ?? n))
-          .join(' and ')}`;
-  }
-
-  render() {
-    const {page} = this;
-    const {state, catalog} = page;
-    const usual = state.of === 'requests' ? [{value: 'method,route', title: 'Path'}] : [];
-    const items = [
-      ...usual,
-      ...catalog
-        .dimensionsOf(state.of)
-        .filter((d) => d.split && d.name !== 'workspace_id')
-        .map((d) => ({
-          value: d.name,
-          title: d.name === 'path' ? 'Exact path' : d.title,
-          reason: d.workspace_only && state.scope === 'account' ? 'Only in the workspace view.' : undefined,
-        })),
-    ];
-    return html`<section class="card" aria-labelledby="title"><header><h2 id="title">${this._title(state.dim)}</h2>
-      <div class="end"><ud-menu label="By" align="end" search .items=${items} .value=${state.dim}
-        @pick=${(e) => page.go({dim: e.detail})}></ud-menu>
-      ${exportLink(this._csv, 'CSV', 'plain')}</div></header>
-      ${cardBody([this._rows], 320, () => this._table())}</section>`;
-  }
-
-  _table() {
-    const {page} = this;
-    const {formats, catalog} = page;
-    const columns = columnsOf(this._rows.data);
-    const names = Object.keys(columns);
-    const dimensions = names.filter((n) => `${n}_label` in columns);
-    const metrics = names.slice(names.indexOf('is_other') + 1).map((n) => ({...catalog.metric(n), ...columns[n]}));
-    const rows = totals(this._rows.data, dimensions, metrics[0]);
-    const total = rows.reduce((a, r) => a + Number(r.cell), 0);
-    const shares = !dimensions.some((n) => catalog.dimension(n).overlapping);
-    const unsure = (m, row) => m.unit === 'ms' && row.cell < SURE;
-    const share = (row) => html`<td class="number">${total ? formats.percent(row.cell / total) : '—'}</td>`;
-    const figure = (m, row) => html`<td class="number ${unsure(m, row) ? 'unsure' : ''}"
-      title=${unsure(m, row) ? `From ${row.cell} only.` : nothing}>${formats.value(row.cells[m.name], m)}</td>`;
-    const more = rows.some((r) => r.other) || this._all;
-    return html`<div class="scroll"><table>
-      <caption class="only-read">${this._title(dimensions.join())}. A name opens the log filtered to it.</caption>
-      <thead><tr><th scope="col">${dimensions.length > 1 ? 'Path' : catalog.dimension(dimensions[0]).title}</th>
-        ${metrics.map((m, i) => [
-          html`<th scope="col" class="number" title=${m.help}>${short(m.title)}</th>`,
-          i || !shares ? nothing : html`<th scope="col" class="number">Share</th>`,
-        ])}</tr></thead>
-      <tbody>${repeat(
-        rows,
-        (r) => r.key,
-        (row) => html`<tr><th scope="row" class="mono">${row.other ? row.label : this._link(dimensions, row)}</th>
-          ${metrics.map((m, i) => [figure(m, row), i || !shares ? nothing : share(row)])}</tr>`,
-      )}</tbody></table></div>
-      ${
-        more
-          ? html`<button class="button plain tiny"
-        @click=${this._toggle}>${this._all ? `Show ${FEW}` : 'Show all'}</button>`
-          : nothing
-      }`;
-  }
-
-  _toggle() {
-    this._all = !this._all;
-  }
-
-  _link(dimensions, row) {
-    const {page} = this;
-    const f = narrowedTo(
-      page.state.f,
-      dimensions.map((name, i) => [name, row.values[i] === null ? '' : String(row.values[i])]),
-    );
-    return page.link({tab: 'log', r: page.state.r, f, q: '', id: ''}, row.label);
-  }
-}
-customElements.define('ud-by-table', ByTable);
-
-/** Column heads: `Average latency` → `Average`. */
-const short = (title) =>
-  title
-    .replace(/^Average .*/, 'Average')
-    .replace(/^p95 .*/, 'p95')
-    .replace(/^.*uccess rate$/, 'Success')
-    .replace(/^Delivery attempts$/, 'Attempts')
-    .replace(/^Failed attempts$/, 'Failed');

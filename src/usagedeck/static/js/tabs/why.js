@@ -97,15 +97,15 @@ class Why extends LitElement {
     root.querySelector(`[data-why="${why}"]`)?.focus();
   }
 
-  /** A percentile has no parts. */
+  /** Percentiles have no parts, nor have deliveries, which are made of several rows. */
   _refused() {
     const {page, _metric: metric} = this;
     const items = page.catalog
       .metricsOf(metric.of)
       .filter((m) => m.attributable)
       .map((m) => ({value: m.name, title: m.title}));
-    return html`<p>${metric.title} is no sum and no average: what it is for all rows is not made of what it is for some of them, so no
-      value has a part in its change.</p><br>
+    return html`<p>${metric.title} is no sum and no average over rows: what it is for all of them is not made of what it is for some, so
+      no value has a part in its change.</p><br>
       <ud-menu label="Ask about" search .items=${items} .value=${''} text="another metric" @pick=${(e) => page.go({why: e.detail})}></ud-menu>`;
   }
 

@@ -1,0 +1,98 @@
+"""Webhooks: from an endpoint that fails to its deliveries, to the attempts of one, to the request that caused it, and back."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.furniture import PASSWORD
+from tests.house import NOON, House, build_house
+from usagedeck import admin
+from usagedeck.access import Role
+from usagedeck.times import DAY, HOUR, MINUTE
+
+DORA = "dora@example.com"
+GOOD, BAD = "https://good.example.com/hook", "https://bad.example.com/hook"
+
+
+@pytest.fixture(scope="module")
+def hooked(filled: House) -> House:
+    """A workspace of its own: ten jobs are told to two endpoints; one of these answers at the second or third attempt, or never.
+    One job is long ago."""
+    house = build_house(filled.deck, "Hooks", id="ws_hooks", time_zone="UTC")
+    house.do(admin.AddUser(workspace="ws_hooks", email=DORA, name="", password=PASSWORD, role=Role.OWNER))
+    for n in range(10):
+        at = NOON - (n + 1) * HOUR - (300 * DAY if n == 9 else 0)
+        events: list[dict[str, object]] = [
+            {"id": f"job_{n}", "time": at, "method": "POST", "path": "/v1/jobs", "status": 202, "duration_ms": 40}
+        ]
+        events.append(sent(n, 1, at + MINUTE, GOOD, 200))
+        tries = n % 4 + 1
+        events += [sent(n, k, at + k * MINUTE, BAD, 200 if k == tries < 4 else 503) for k in range(1, tries + 1)]
+        assert not house.send(events).rejected
+    return house
+
+
+def sent(job: int, attempt: int, at: int, url: str, status: int) -> dict[str, object]:
+    event: dict[str, object] = {
+        "kind": "delivery",
+        "id": f"{url} {job} {attempt}",
+        "message_id": f"msg_{job}",
+        "webhook_id": url,
+        "url": url,
+    }
+    event |= {"time": at, "status": status, "attempt": attempt, "duration_ms": 500, "event_type": "job.done"}
+    return event | {"request_id": f"job_{job}"} | ({} if status == 200 else {"error": {"code": "busy", "message": "Too much."}})
+
+
+@pytest.mark.usefixtures("hooked")
+def test_from_a_failing_endpoint_to_the_request_and_back(open_page: Open) -> None:
+    page = open_page("tab=analytics&of=deliveries", email=DORA)
+    for metric, value in (("deliveries", "18"), ("delivery_errors", "2"), ("attempts", "30"), ("attempt_errors", "14")):
+        expect(page.locator(f"[data-metric={metric}] .value")).to_have_text(value)
+    rows = page.locator("ud-by-table tbody tr")
+    expect(rows.locator("th")).to_have_text([BAD, GOOD])
+    expect(rows.first.locator("td").first).to_have_text("9")
+    expect(rows.first).to_contain_text(re.compile(r"503\s+busy, 2 h ago"))
+    expect(rows.last.locator("td").last).to_have_text("—")
+    rows.first.get_by_role("link", name=BAD).click()
+    expect(page.locator("ud-log [data-total]")).to_have_text("21")
+    page.locator("ud-log tbody tr", has_text="503").first.get_by_role("button").click()
+    attempts = page.locator("ud-drawer ud-attempts")
+    expect(attempts.locator("caption")).to_have_text(re.compile("delivered, 2 attempts"))
+    expect(attempts.locator("tbody tr td:nth-child(1)")).to_have_text(["1", "2"])
+    expect(attempts.locator("tbody tr td:nth-child(3)")).to_have_text(["503", "200"])
+    expect(attempts.locator("tr[aria-current] td").first).to_have_text("1")
+    attempts.get_by_role("link").last.focus()
+    page.keyboard.press("Enter")
+    expect(attempts.locator("tr[aria-current] td").first).to_have_text("2")
+    page.get_by_role("link", name="The request that caused it").click()
+    expect(page.locator("ud-drawer #name")).to_have_text("POST /v1/jobs")
+    expect(attempts.locator("caption")).to_have_text(
+        [re.compile(f"job.done to {re.escape(url)}: delivered") for url in (BAD, GOOD)]
+    )
+    attempts.get_by_role("link").last.click()
+    expect(page.locator("ud-drawer #name")).to_have_text(GOOD)
+
+
+@pytest.mark.usefixtures("hooked")
+def test_a_request_of_long_ago_knows_its_deliveries(open_page: Open) -> None:
+    page = open_page("tab=log&id=job_9", email=DORA)
+    expect(page.locator("ud-attempts caption")).to_have_count(2)
+    expect(page.locator("ud-attempts tbody tr")).to_have_count(3)
+
+
+@pytest.mark.usefixtures("hooked")
+def test_what_is_counted_is_chosen_and_named(open_page: Open) -> None:
+    page = open_page("tab=analytics&of=deliveries", email=DORA)
+    card = page.locator("ud-analytics section[aria-labelledby=status]")
+    expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile("Deliveries by status: .*Total 18 deliveries"))
+    rates = page.locator("ud-analytics section[aria-labelledby=success]")
+    expect(rates).to_contain_text("Delivery success rate")
+    expect(rates).to_contain_text("Attempt success rate")
+    expect(page.get_by_role("heading", name="Time to deliver", exact=True)).to_be_visible()
+    page.get_by_role("radio", name="Attempts", exact=True).click()
+    expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile("Delivery attempts by status: .*Total 30 attempts"))
+    assert "per=attempts" in page.url
+    expect(page.locator("ud-by-table tbody tr td:nth-child(2)")).to_have_text(["21", "9"])
