@@ -12,7 +12,7 @@ from usagedeck.directory import keys
 from usagedeck.directory.people import Member
 from usagedeck.directory.sessions import Session
 from usagedeck.directory.workspaces import Workspace
-from usagedeck.errors import NotAllowed, NotFound, NotSignedIn
+from usagedeck.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn
 from usagedeck.sql import Scope
 
 
@@ -130,6 +130,16 @@ def _rights(deck: Deck, member: Member) -> frozenset[Permission]:
 def _permissions(names: Iterable[str]) -> frozenset[Permission]:
     """Those of them that this release knows."""
     return frozenset(Permission(name) for name in names if name in list(Permission))
+
+
+def who_operates(deck: Deck, workspace_id: str | None) -> Who:
+    """Whoever runs the server, reading in a workspace. Raises `InvalidInput` without one, `NotFound` for an unknown one."""
+    if workspace_id is None:
+        raise InvalidInput("workspace is missing; name one.", field="workspace")
+    workspace = deck.directory.workspaces.get(workspace_id)
+    if workspace is None:
+        raise NotFound(f'There is no workspace "{workspace_id}".', field="workspace", code="workspace_not_found")
+    return Who(workspace, None, frozenset({Permission.READ, Permission.FULL_READ}))
 
 
 def require(who: Who, permission: Permission) -> None:

@@ -4,7 +4,7 @@ import fcntl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from usagedeck.store import freezing
 from usagedeck.store.answers import Answers, Shelf
 from usagedeck.store.blanking import Blanker
 from usagedeck.store.clickhouse import Store
+from usagedeck.store.commits import Commits
 from usagedeck.store.erased import Erased
 from usagedeck.store.eraser import Eraser
 from usagedeck.store.expiry import Ages, Expirer
@@ -37,6 +38,8 @@ SERVER_FILE = "server.json"
 """In the data folder while a server runs: where it listens, and the token of the command line."""
 RESTORING = "restoring"
 """In the data folder until a restore into it is complete."""
+ARRIVALS_BYTES = 16 * 2**20
+"""Of what arrived last, for those who follow it together."""
 
 
 def system_clock() -> int:
@@ -55,6 +58,11 @@ class Arrivals:
         self._clock = clock
         self._latest = latest
         self._lock = threading.Lock()
+
+    @property
+    def latest(self) -> int:
+        """The last stamp that was given."""
+        return self._latest
 
     def take(self, count: int) -> int:
         """The first of `count` stamps that nobody else gets."""
@@ -114,6 +122,9 @@ class Deck:
     settings: Settings
     store: Store
     answers: Answers
+    commits: Commits
+    arrivals: Answers
+    """What arrived between two places never changes, so these answers are kept apart and a write does not outdate them."""
     directory: Directory
     writer: Writer
     seals: Seals
@@ -151,11 +162,17 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         seals = Seals(store)
         erased = Erased(store, partial(keys.fingerprint, directory.secret))
         arrivals = Arrivals(clock, store.latest_arrival())
+        commits = Commits(arrivals.latest)
+
+        def written(quarters: Mapping[str, Collection[int]]) -> None:
+            shelf.changes.note(quarters)
+            commits.note(arrivals.latest, quarters)
+
         writer = Writer(
             store,
             arrivals.stamp,
             seals.unseal,
-            shelf.changes.note,
+            written,
             places=arrivals.take,
             queue_bytes=settings.queue_bytes,
             min_free_bytes=settings.min_free_bytes,
@@ -206,6 +223,8 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             settings=settings,
             store=store,
             answers=Answers(store, shelf),
+            commits=commits,
+            arrivals=Answers(store, Shelf(ARRIVALS_BYTES)),
             directory=directory,
             writer=writer,
             seals=seals,

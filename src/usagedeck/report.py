@@ -336,7 +336,7 @@ def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: boo
     selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
     query = replace(query, selection=named(deck, selection, scope))
     statement = sql.compile_log(query, scope)
-    columns, write, _ = _log_shape(deck, query, scope, who.workspace.currency)
+    columns, write, _ = log_shape(deck, query, scope, who.workspace.currency)
     if stream:
         return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, about)
     rows = list(deck.answers.run(statement, _span(scope, query.selection)))
@@ -360,7 +360,7 @@ def log_lines(
     selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
     zone = selection.window.zone
     query = replace(query, selection=named(deck, selection, scope))
-    columns, _, parts = _log_shape(deck, query, scope, who.workspace.currency)
+    columns, _, parts = log_shape(deck, query, scope, who.workspace.currency)
     starts, millis, texts = zip(*offsets(zone, EARLIEST, about.complete_through // DAY * DAY + 2 * DAY), strict=True)
     statement = sql.compile_lines(
         query, scope, (*parts[:at], sql.Constant(text), *parts[at:]), sql.Offsets(starts, millis, texts)
@@ -372,7 +372,7 @@ def log_lines(
     return chain(head, joined(row[0] for row in deck.answers.stream(statement))), about
 
 
-def _log_shape(
+def log_shape(
     deck: Deck, query: LogQuery, scope: Scope, currency: str
 ) -> tuple[tuple[Column, ...], Callable[[Row], list[Cell]], tuple[sql.Part, ...]]:
     """The columns of the log, display names behind the ids they belong to; how a row of the store becomes one; and what the

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     query_rows: int = Field(2_000_000_000, ge=1000, description="Most rows one question may read.")
     query_parallel: int = Field(4, ge=1, le=64, description="Questions answered side by side.")
     export_parallel: int = Field(4, ge=1, le=64, description="CSV downloads served side by side.")
+    live_tails: int = Field(16, ge=0, description="Live tails of one workspace's log at the same time.")
     export_seconds: int = Field(3600, ge=1, description="Longest time a CSV download may take.")
 
     delivery_days: int = Field(

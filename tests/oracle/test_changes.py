@@ -143,7 +143,9 @@ def test_a_period_without_anything(world: World) -> None:
 
 def test_what_has_no_parts_says_so() -> None:
     for metric in [m for m in METRICS.values() if not m.attributable]:
-        with pytest.raises(InvalidInput, match="about deliveries, which" if metric.joined else f"{metric.name} is no sum and no average") as refused:
+        with pytest.raises(
+            InvalidInput, match="about deliveries, which" if metric.joined else f"{metric.name} is no sum and no average"
+        ) as refused:
             asked(metric.name, "status", *PERIODS[0])
         assert refused.value.field == "metric"
     with pytest.raises(InvalidInput, match="group_id overlaps"):

@@ -113,7 +113,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-schema = schemathesis.openapi.from_dict(openapi()).include(method="GET")
+schema = schemathesis.openapi.from_dict(openapi()).include(method="GET").exclude(path="/api/v1/log/tail")
+"""What has an end; `test_tail` reads what has none."""
 
 
 @schema.parametrize()

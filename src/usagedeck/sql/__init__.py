@@ -9,7 +9,7 @@ from usagedeck.sql.comparing import compare, per_day
 from usagedeck.sql.costs import UNKNOWN, Sizes
 from usagedeck.sql.failing import compile_failures
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
-from usagedeck.sql.log import compile_log
+from usagedeck.sql.log import Arrivals, compile_arrival_count, compile_arrival_times, compile_arrivals, compile_log
 from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, settle
 from usagedeck.sql.sealing import fill, source
 from usagedeck.sql.split import Series
@@ -18,6 +18,7 @@ from usagedeck.sql.usage import compile, compile_top, folds, rank  # noqa: A004 
 
 __all__ = [
     "UNKNOWN",
+    "Arrivals",
     "Bound",
     "Constant",
     "Name",
@@ -31,6 +32,9 @@ __all__ = [
     "Statement",
     "compare",
     "compile",
+    "compile_arrival_count",
+    "compile_arrival_times",
+    "compile_arrivals",
     "compile_change",
     "compile_failures",
     "compile_lines",

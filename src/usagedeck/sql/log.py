@@ -1,11 +1,13 @@
-"""Single rows, in time order."""
+"""Single rows, in time order or as they arrived."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from usagedeck.query import Direction, LogQuery
+from usagedeck.query import Direction, LogQuery, Selection
+from usagedeck.seals import QUARTER
 from usagedeck.sql.conditions import expression, where
 from usagedeck.sql.statement import Binder, Scope, Statement
+from usagedeck.stretches import Stretch
 
 
 def compile_log(query: LogQuery, scope: Scope) -> Statement:
@@ -33,3 +35,61 @@ def compile_rows(query: LogQuery, scope: Scope, columns: Mapping[str, str], bind
     listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     text = f"SELECT {listed} FROM {query.selection.subject} FINAL WHERE {chosen} ORDER BY time {order}, id {order}{limit}"
     return Statement(text, bind.values, tuple(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What arrived after one place in the order of arrival and not after another, in the words of the store: a version from
+    `low` to below `high`."""
+
+    low: int
+    high: int
+    stretches: Sequence[Stretch] | None
+    """The times of everything that arrived between: what else there is need not be looked at. None: nobody knows."""
+
+
+def compile_arrivals(query: LogQuery, scope: Scope, arrived: Arrivals, *, spread: bool = False) -> Statement:
+    """The rows of a selection that arrived, first ones first, as many as the query's limit; with `spread` as many from anywhere
+    among them. An event that was there before arrives no second time, and nor does one that was re-rated.
+
+    Columns: `row_version`, then those asked for, in order.
+    """
+    bind = Binder()
+    columns = {f"c{i}": expression(column, bind) for i, column in enumerate(query.columns)}
+    order = "sipHash64(time, id)" if spread else "row_version DESC"
+    text = f"{_select_arrivals(query.selection, scope, arrived, {'row_version': 'version', **columns}, bind)} ORDER BY {order}"
+    if query.limit is not None:
+        text += f" LIMIT {bind(query.limit, 'UInt32')}"
+    return Statement(text, bind.values, ("row_version", *(c.name for c in query.columns)))
+
+
+def compile_arrival_count(selection: Selection, scope: Scope, arrived: Arrivals) -> Statement:
+    """How many they are. Column: `arrived`."""
+    bind = Binder()
+    return Statement(_select_arrivals(selection, scope, arrived, {"arrived": "count()"}, bind), bind.values, ("arrived",))
+
+
+def compile_arrival_times(selection: Selection, scope: Scope, arrived: Arrivals) -> Statement:
+    """The quarter-hours that hold what arrived, repeats included. Column: `quarter`."""
+    bind = Binder()
+    found = _arrived(selection, scope, arrived, bind)
+    text = f"SELECT DISTINCT time - time % {QUARTER} AS quarter FROM {selection.subject} WHERE {found}"
+    return Statement(text, bind.values, ("quarter",))
+
+
+def _select_arrivals(selection: Selection, scope: Scope, arrived: Arrivals, columns: Mapping[str, str], bind: Binder) -> str:
+    """Only the rows' own instants are read with `FINAL`: which ones they are is found by their versions alone, without it."""
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    chosen = where(selection, scope, bind, stretches=arrived.stretches)
+    low, high = bind(arrived.low, "UInt64"), bind(arrived.high, "UInt64")
+    instants = f"SELECT time FROM {selection.subject} WHERE {_arrived(selection, scope, arrived, bind)}"
+    return (
+        f"SELECT {listed} FROM {selection.subject} FINAL WHERE {chosen} AND version >= {low} AND version < {high} "
+        f"AND time IN ({instants})"
+    )
+
+
+def _arrived(selection: Selection, scope: Scope, arrived: Arrivals, bind: Binder) -> str:
+    low, high = bind(arrived.low, "UInt64"), bind(arrived.high, "UInt64")
+    anything = Selection(selection.subject, selection.window)
+    return f"{where(anything, scope, bind, stretches=arrived.stretches)} AND version >= {low} AND version < {high}"

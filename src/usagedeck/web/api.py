@@ -58,6 +58,7 @@ class LogOut(TableOut):
     window: WindowOut
     older: str | None = Field(description="Cursor of the page before in time; null when there is none.")
     newer: str | None = Field(description="Cursor of the page after in time; null when there is none.")
+    place: str = Field(description="Where `/log/tail` goes on from here, as its `after`: what it brings is not yet on this page.")
 
 
 class UsageAsked(Asked):
@@ -169,6 +170,7 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
         window = query.selection.window
         pieces, about = report.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
         return download(pieces, file_name(subject, window=about.window), about)
+    place = deck.commits.latest
     page = report.log(deck, who, asked.view(), query)
     return json(
         {
@@ -177,6 +179,7 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
             "window": window_of(page.about.window),
             "older": page.older.encode() if page.older else None,
             "newer": page.newer.encode() if page.newer else None,
+            "place": str(place),
             **freshness(page.about),
         }
     )

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from usagedeck import __version__
 from usagedeck.deck import Deck
-from usagedeck.web import account, api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning, reasons
+from usagedeck.web import account, api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning, reasons, tail
 from usagedeck.web.guard import Guard
 
 DESCRIPTION = """
@@ -50,6 +50,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     app.state.operator_token = operator_token
     app.state.registry = registry
     app.state.collecting = anyio.CapacityLimiter(COLLECTING_THREADS)
+    app.state.tailing = anyio.CapacityLimiter(max(1, deck.settings.query_parallel // 2))
     app.state.bodies = bodies.Bodies()
     app.state.counters = pages.Counters(registry)
     pages.SealingGauges(deck, registry)
@@ -72,6 +73,6 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, reasons, elevenlabs, auth, account, pages, provisioning, operator):
+    for door in (ingest, api, reasons, tail, elevenlabs, auth, account, pages, provisioning, operator):
         app.include_router(door.router)
     return app

@@ -1,5 +1,6 @@
 """Who is behind a request, and the sign-in of the page."""
 
+import hmac
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -26,7 +27,9 @@ async def deck_of(request: Request) -> Deck:
     """
     deck: Deck = request.app.state.deck
     ticket = request.scope.get(TICKET)
-    return replace(deck, answers=replace(deck.answers, ticket=ticket)) if ticket else deck
+    if not ticket:
+        return deck
+    return replace(deck, answers=replace(deck.answers, ticket=ticket), arrivals=replace(deck.arrivals, ticket=ticket))
 
 
 DeckOf = Annotated[Deck, Depends(deck_of)]
@@ -45,11 +48,19 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def operates(request: Request) -> bool:
+    """Whether it comes from the command line on the server's own machine, which has read the token of this start."""
+    expected: str = request.app.state.operator_token
+    return bool(expected) and hmac.compare_digest(expected.encode(), (secret_of(request) or "").encode())
+
+
 def who_asks(request: Request, deck: Deck, workspace_id: str | None = None) -> Who:
-    """The asker behind a key or a session. Raises `NotSignedIn` when there is neither."""
+    """The asker behind a key or a session, or the command line. Raises `NotSignedIn` when there is neither."""
     secret = secret_of(request)
     if secret is None and COOKIE not in request.cookies:
         raise NotSignedIn("Send an API key as xi-api-key or Authorization: Bearer, or sign in.", code="needs_authorization")
+    if operates(request):
+        return access.who_operates(deck, workspace_id)
     if secret is not None:
         who = access.who_by_key(deck, secret, address_of(request))
         if workspace_id not in (None, who.workspace.id):

@@ -1,10 +1,8 @@
 """The door of the command line: while a server runs, its data belongs to it, so commands are handed over here.
 
 Not part of the public API. The token is made at every start and written into the data folder, where only the owner of the
-data can read it.
+data can read it. Questions it asks at `/api/v1` like everybody else, with that token as its key.
 """
-
-import hmac
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -13,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from usagedeck import access, admin
 from usagedeck.errors import InvalidInput, NotFound, NotSignedIn
 from usagedeck.web.asking import QuestionRoute
-from usagedeck.web.auth import DeckOf, secret_of
+from usagedeck.web.auth import DeckOf, operates
 from usagedeck.web.problems import json
 
 router = APIRouter(prefix="/operator", include_in_schema=False)
@@ -22,8 +20,7 @@ commands = APIRouter(route_class=QuestionRoute)
 
 
 def _check(request: Request) -> None:
-    expected = request.app.state.operator_token
-    if not expected or not hmac.compare_digest(expected.encode(), (secret_of(request) or "").encode()):
+    if not operates(request):
         raise NotSignedIn("This door is for the command line on the server's own machine.")
 
 

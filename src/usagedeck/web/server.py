@@ -45,6 +45,10 @@ def serve(deck: Deck, listener: socket.socket, ready: Callable[[str], None]) -> 
             write_private(note, msgspec.json.encode(Running(url, token)))
             ready(url)
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            deck.commits.close()  # what is followed has no end of its own
+            await super().shutdown(sockets)
+
     # uvicorn raises the signal again when it has shut down; without a handler that would end the process before the
     # writer and the store are closed
     signal.signal(signal.SIGTERM, _stop)
