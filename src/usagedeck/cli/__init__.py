@@ -1,4 +1,4 @@
-"""The command line: start the server, try the demo, import files, and do what an operator does.
+"""The command line: start the server, try the demo, import files, ask questions, and do what an operator does.
 
 While a server runs, the data belongs to it; commands are then handed to it, so they work either way.
 """
@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from usagedeck import __version__
+from usagedeck.cli.asking import log_command, query_command
 from usagedeck.cli.backup import backup_command, restore_command
 from usagedeck.cli.common import say
 from usagedeck.cli.demo import demo_command
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve_command)
 app.command("import")(import_command)
+app.command("query")(query_command)
+app.command("log")(log_command)
 app.command("demo")(demo_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)

@@ -17,6 +17,7 @@ from usagedeck.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    QueryTooHeavy,
     StorageFull,
     StoreFailed,
     TooBusy,
@@ -34,6 +35,7 @@ _REFUSALS: Mapping[int, type[UsagedeckError]] = {
     HTTPStatus.UNAUTHORIZED: NotSignedIn,
     HTTPStatus.FORBIDDEN: NotAllowed,
     HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.UNPROCESSABLE_ENTITY: QueryTooHeavy,
     HTTPStatus.INSUFFICIENT_STORAGE: StorageFull,
 }
 
@@ -69,12 +71,11 @@ class Sender:
         response = self._post(events)
         if response.status_code in (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY):
             return msgspec.json.decode(response.content, type=Receipt)
-        problem = _problem(response)
-        if problem.code in _SPLIT and len(events) > 1:
+        refused = refusal(response)
+        if refused.code in _SPLIT and len(events) > 1:
             half = len(events) // 2
             return _joined(self._deliver(events[:half]), self._deliver(events[half:]), half)
-        kind = _REFUSALS.get(response.status_code, InvalidInput if response.is_client_error else StoreFailed)
-        raise kind(problem.detail, field=problem.field, code=problem.code or None)
+        raise refused
 
     def _post(self, events: Sequence[bytes]) -> httpx2.Response:
         """One answer that is not "wait"."""
@@ -94,6 +95,15 @@ class Sender:
             waited += pause
             if waited > _PATIENCE or self._stopped.wait(pause):
                 raise TooBusy(f"The server is too busy: {_problem(response).detail}", retry_after=pause)
+
+
+def refusal(response: httpx2.Response) -> UsagedeckError:
+    """What a server said no with, as one of our errors."""
+    problem = _problem(response)
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        return TooBusy(problem.detail, retry_after=int(response.headers.get("retry-after", 1)), code=problem.code or None)
+    kind = _REFUSALS.get(response.status_code, InvalidInput if response.is_client_error else StoreFailed)
+    return kind(problem.detail, field=problem.field, code=problem.code or None)
 
 
 def _problem(response: httpx2.Response) -> _Problem:
