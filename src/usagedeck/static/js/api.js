@@ -30,7 +30,8 @@ function urlOf(path, parameters = {}) {
 /** The same question as a download: `.csv` behind the path. */
 export const asCsv = (url) => url.replace(/(\?|$)/, '.csv$1');
 
-async function call(url, options) {
+/** One answer, or a `Problem`. */
+export async function call(url, options) {
   let response;
   try {
     response = await fetch(url, {credentials: 'same-origin', headers: {accept: 'application/json'}, ...options});
@@ -235,6 +236,12 @@ export const logQuestion = (page, {columns, cursor, limit}) =>
 /** Attempts to deliver webhooks. @param {{filters: object[], order?: string, limit: number, range?: string}} asked */
 export const attemptsQuestion = (page, {filters, order, limit, range = EVERYTHING}) =>
   urlOf('/api/v1/deliveries', {columns: ATTEMPT.join(), order, limit, ...about(page, 'deliveries', {range, filters})});
+
+/** The rows of the log as they arrive. */
+export function tailQuestion(page, columns) {
+  const {as_of: _, ...which} = about(page, page.state.of, {search: page.state.q});
+  return urlOf('/api/v1/log/tail', {of: page.state.of, columns, ...which});
+}
 
 /** One row of the log, whenever it was. */
 export const rowQuestion = (page, subject, id) =>

@@ -76,7 +76,7 @@ const THEMES = {auto: 'light', light: 'dark', dark: 'auto'};
 /** How long answers keep counting as "now" while the reader looks around in them. */
 const STEADY = 60_000;
 /** Parameters that change how answers are shown, not what is asked. */
-const LOOKS = ['hide', 'view', 'scale', 'density', 'id', 'cols'];
+const LOOKS = ['hide', 'view', 'scale', 'density', 'id', 'cols', 'live'];
 
 class UsageDeck extends LitElement {
   static properties = {
@@ -338,6 +338,7 @@ class UsageDeck extends LitElement {
       '/': () => (tab.search ? tab.search() : tab.renderRoot.querySelector('ud-filters')?.add()),
       e: () => tab.renderRoot.querySelector('[data-export]')?.click(),
       v: () => tab.toggleTable?.(),
+      l: () => tab.toggleLive?.(),
       r: () => this._page.refresh(),
       '?': () => this._help(),
     };

@@ -7,6 +7,7 @@ const KEYS = [
   ['1 2 3', 'Usage, Analytics, Request log'],
   ['F', 'Add a filter'],
   ['/', 'Search the log'],
+  ['L', 'In the log: follow new rows'],
   ['E', 'Export CSV'],
   ['V', 'Chart or table'],
   ['R', 'Refresh'],

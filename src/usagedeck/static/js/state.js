@@ -78,6 +78,7 @@ const PARAMETERS = {
     ok: (v, {catalog}, s) => v.split(',').every((name) => catalog.column(name, s.of)),
   },
   density: choice('normal', 'compact'),
+  live: choice('off', 'on'),
   rp: {first: 'day', ok: (v) => v in PERIODS},
   rg: {first: (s) => PERIODS[s.rp].intervals[0], ok: (v, _, s) => PERIODS[s.rp].intervals.includes(v)},
   cp: {first: 'day', ok: (v) => v in PERIODS},

@@ -1,6 +1,6 @@
 /** `<ud-log>`: single requests or deliveries; search, filters, a histogram of what matches, pages older and newer, a drawer. */
 import {LitElement, css, html, live, nothing, repeat} from '../../vendor/lit.js';
-import {Question, anythingQuestion, asCsv, logQuestion, usageQuestion} from '../api.js';
+import {Question, anythingQuestion, asCsv, logQuestion, tailQuestion, usageQuestion} from '../api.js';
 import {typed, typedFilters, withFilter} from '../catalog.js';
 import {byStatus, columnsOf, overTime, sumOf} from '../chart/figures.js';
 import '../chart/plot.js';
@@ -15,10 +15,12 @@ const BARS = 200;
 const PAGE = 100;
 const TYPING = 300;
 const DOCKED = 1000;
+/** Rows that arrived and stay on the page; older ones are in the log. */
+const MOST_FRESH = 500;
 const COUNTED = {requests: 'requests', deliveries: 'attempts'};
 
 class Log extends LitElement {
-  static properties = {page: {attribute: false}, _docked: {state: true}};
+  static properties = {page: {attribute: false}, _docked: {state: true}, _fresh: {state: true}, _reading: {state: true}};
 
   static styles = [
     base,
@@ -41,6 +43,10 @@ class Log extends LitElement {
     tbody tr.picked, tbody tr.picked:hover { background: var(--ud-accent-soft); }
     .open-row { min-height: 24px; padding: 0; border: 0; background: none; font: inherit; cursor: pointer; }
     .histogram { padding: 12px 16px 4px; }
+    @media (prefers-reduced-motion: no-preference) {
+      tr.fresh { animation: arrive 1.5s; }
+      @keyframes arrive { from { background: var(--ud-accent-soft); } }
+    }
   `,
   ];
 
@@ -51,6 +57,8 @@ class Log extends LitElement {
     this._counts = new Question(this);
     this._anything = new Question(this);
     this._docked = true;
+    this._fresh = [];
+    this._reading = {};
     this._resized = new ResizeObserver(([entry]) => {
       this._docked = entry.contentRect.width >= DOCKED;
     });
@@ -68,6 +76,10 @@ class Log extends LitElement {
   }
 
   willUpdate(changed) {
+    if (this._base !== this._rows.data) {
+      this._base = this._rows.data;
+      this._fresh = [];
+    }
     if (!changed.has('page')) return;
     const {page} = this;
     const {state, catalog, asOf} = page;
@@ -75,6 +87,7 @@ class Log extends LitElement {
     const names = this._columns.map((c) => c.name);
     const asked = [...new Set([...names, 'id', 'time', 'status'])];
     this._rows.ask(logQuestion(page, {columns: asked.join(), cursor: state.cursor, limit: PAGE}));
+    this._tail = state.live === 'on' && !state.cursor && tailQuestion(page, asked.join());
     this._csv = asCsv(logQuestion(page, {columns: names.join()}));
     this._counts.ask(
       usageQuestion(
@@ -92,7 +105,7 @@ class Log extends LitElement {
   render() {
     const {page} = this;
     const {state} = page;
-    const rows = this._rows.data;
+    const rows = this._shown;
     const none = rows && !rows.rows.length && !this._rows.loading && !state.cursor;
     if (none && !state.f.length && !state.q && state.of === 'requests') this._anything.ask(anythingQuestion(page));
     if (none && !this._anything.loading && this._anything.data?.rows.length === 0 && state.of === 'requests' && !state.id) {
@@ -116,7 +129,8 @@ class Log extends LitElement {
       <div class="sides ${state.id && this._docked ? 'open' : ''}">
         <section class="card table ${state.density}" aria-labelledby="title">
           <header><h2 id="title">${state.of === 'requests' ? 'Requests' : 'Deliveries'}</h2><span class="muted">${this._matches()}</span>
-            <div class="end"><button class="button" aria-haspopup="dialog" @click=${this._pickColumns}>Columns</button><ud-columns
+            <div class="end">${this._live()}<button class="button" aria-pressed=${state.live === 'on'} aria-keyshortcuts="L"
+                @click=${this.toggleLive}>Live</button><button class="button" aria-haspopup="dialog" @click=${this._pickColumns}>Columns</button><ud-columns
               .page=${page}></ud-columns>
               <button class="button" aria-pressed=${state.density === 'compact'}
                 @click=${() => page.go({density: state.density === 'compact' ? 'normal' : 'compact'})}>Compact</button></div></header>
@@ -124,8 +138,10 @@ class Log extends LitElement {
             none
               ? nothingMatches(page, state.of)
               : html`
-            <div class="scroll" role="region" aria-label="Rows"
-              tabindex="0">${logTable(page, rows, this._columns, (id, from) => this._open(id, from))}</div>
+            <div class="scroll" role="region" aria-label="Rows" tabindex="0" @scroll=${(e) => this._reads('scroll', e.target.scrollTop > 0)}
+              @pointerenter=${() => this._reads('pointer', true)} @pointerleave=${() => this._reads('pointer', false)}
+              @focusin=${() => this._reads('focus', true)} @focusout=${() => this._reads('focus', false)}
+              >${logTable(page, rows, this._columns, (id, from) => this._open(id, from))}</div>
             <div class="pages">
               <button class="button" ?disabled=${!rows.newer} @click=${() => page.go({cursor: rows.newer, id: ''})}>‹ Newer</button>
               <button class="button" ?disabled=${!rows.older} @click=${() => page.go({cursor: rows.older, id: ''})}>Older ›</button></div>`,
@@ -138,6 +154,47 @@ class Log extends LitElement {
             : nothing
         }
       </div>`;
+  }
+
+  // --- what arrives
+
+  /** The page of the log, and on top of it what arrived since. */
+  get _shown() {
+    const {data} = this._rows;
+    return data && this._fresh.length ? {...data, rows: [...this._fresh, ...data.rows], fresh: this._fresh.length} : data;
+  }
+
+  _live() {
+    const {data, loading, error} = this._rows;
+    if (!this._tail || !data || loading || error) return nothing;
+    import('./live.js');
+    const hold = Boolean(this.page.state.id || Object.values(this._reading).some(Boolean));
+    return html`<ud-live .page=${this.page} .url=${this._tail} .place=${data.place} .hold=${hold}
+      @fresh=${this._onFresh} @top=${this._onTop} @stale=${() => this.page.refresh()}></ud-live>`;
+  }
+
+  /** Follow new rows, or no longer. */
+  toggleLive() {
+    const live = this.page.state.live === 'on' ? 'off' : 'on';
+    this.page.go({live, cursor: ''}, {replace: true});
+  }
+
+  _onFresh({detail: rows}) {
+    const {columns, rows: page} = this._rows.data;
+    const [id, time] = ['id', 'time'].map((name) => columns.findIndex((c) => c.name === name));
+    const key = (row) => row[id] + row[time];
+    const known = new Set(page.map(key));
+    this._rows.onData({columns, rows});
+    this._fresh = [...rows.filter((row) => !known.has(key(row))), ...this._fresh].slice(0, MOST_FRESH);
+  }
+
+  _onTop() {
+    this.renderRoot.querySelector('.scroll')?.scrollTo({top: 0});
+  }
+
+  /** Somebody looks at the rows, so they stay where they are. */
+  _reads(how, does) {
+    if (Boolean(this._reading[how]) !== does) this._reading = {...this._reading, [how]: does};
   }
 
   // --- what matches
@@ -222,8 +279,9 @@ class Log extends LitElement {
   }
 
   get _ids() {
-    const at = this._rows.data.columns.findIndex((c) => c.name === 'id');
-    return this._rows.data.rows.map((r) => r[at]);
+    const {columns, rows} = this._shown;
+    const at = columns.findIndex((c) => c.name === 'id');
+    return rows.map((r) => r[at]);
   }
 
   _onClosed() {
@@ -262,10 +320,10 @@ function logTable(page, answer, columns, open) {
     <tbody>${repeat(
       answer.rows,
       (r) => r[at.id] + r[at.time],
-      (row) => {
+      (row, place) => {
         const id = row[at.id];
         const picked = id === page.state.id;
-        return html`<tr class=${picked ? 'picked' : ''} @click=${(e) => open(id, e.currentTarget.querySelector('button'))}>${known.map(
+        return html`<tr class="${picked ? 'picked' : ''} ${place < answer.fresh ? 'fresh' : ''}" @click=${(e) => open(id, e.currentTarget.querySelector('button'))}>${known.map(
           (c, i) => {
             const content = cell(page, c, row[at[c.name]], row[at[`${c.name}_label`]], page.asOf);
             const text = typeof content === 'string' ? content : nothing;
