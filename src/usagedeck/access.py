@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from usagedeck import audit
 from usagedeck.addresses import lies_in
-from usagedeck.audit import Actor
+from usagedeck.audit import OPERATOR, Actor
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.people import Member
@@ -193,6 +193,8 @@ def operator_by_key(deck: Deck, secret: str | None, address: str) -> Actor:
 
 def actor(who: Who) -> Actor:
     """The asker, as the audit log names them."""
+    if who.key_id is None and who.user_id is None:
+        return OPERATOR
     return Actor("api_key", who.key_id, who.address) if who.key_id else Actor("user", who.user_id or "", who.address)
 
 

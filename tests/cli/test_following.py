@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from tests.house import NOON, StillClock, build_house, served
 from tests.processes import process, server
+from usagedeck import access, audit
 from usagedeck.access import Permission
 from usagedeck.cli import app
 from usagedeck.deck import open_deck
@@ -95,3 +96,13 @@ def test_a_reader_who_has_read_enough_ends_it(tmp_path: Path) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), reader.out)
         assert reader.end() == 0
         assert reader.said() == ""
+
+
+def test_what_the_operator_takes_away_is_in_the_audit_log(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        build_house(deck, id="ws")
+    assert CliRunner().invoke(app, ["log", "-w", "ws", "--data-dir", str(folder), "--format", "csv"]).exit_code == 0
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        who = access.who_operates(deck, "ws")
+        assert access.actor(who) == audit.OPERATOR
