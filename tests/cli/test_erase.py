@@ -48,7 +48,7 @@ def test_a_user_and_their_keys(furnished: Run) -> None:
         "deliveries": 0,
         "copies": 0,
         "rollup_rows": 0,
-        "names": 3,
+        "names": 5,
     }
     assert (found["keys"], found["left"]["events"], found["left"]["names"], found["mentions"]) == (1, 0, 0, [])
     assert first.code == (0 if found["finished_at"] else 1)

@@ -131,13 +131,16 @@ def answers(house: House, *, sealed: bool = True, all_: bool = False) -> dict[st
     window = Window(deck.clock() - 21 * DAY, deck.clock(), zone(NEW_YORK))
     found: dict[str, list[Any]] = {}
     for subject in Subject:
-        metrics = tuple(m for m in METRICS.values() if m.of is subject)
+        kinds = [tuple(m for m in METRICS.values() if m.of is subject and m.joined is joined) for joined in (False, True)]
         dimensions = [d for d in DIMENSIONS.values() if subject in d.of and d.split and d.name != "workspace_id"]
         for by in ((), *((d,) for d in (*dimensions, attribute("team")) if all_ or d.name in FEW)):
             for interval in ("day",) if len(by) == 0 or by[0].name in NAMES.values() else ("total",):
-                query = Query(Selection(subject, window), metrics, Interval.parse(interval), by)
-                rows = report.usage(deck, house.who, None, query).table.rows
-                found[f"{subject} by {[d.name for d in by]}"] = [list(row) for row in rows]
+                for metrics in filter(None, kinds):
+                    query = Query(Selection(subject, window), metrics, Interval.parse(interval), by)
+                    rows = report.usage(deck, house.who, None, query).table.rows
+                    found[f"{'whole ' if metrics[0].joined else ''}{subject} by {[d.name for d in by]}"] = [
+                        list(row) for row in rows
+                    ]
         shown = tuple(f for f in fields(subject) if f.name != "arrived")
         log = report.log(deck, house.who, None, LogQuery(Selection(subject, window), shown, limit=1000))
         found[f"log of {subject}"] = [list(row) for row in log.table.rows]
@@ -295,7 +298,7 @@ def test_no_file_holds_the_id_any_more(settings: Settings, clock: StillClock) ->
         assert any("directory" in name for name in there)
         assert sum("data.bin" in name for name in there) >= 2
         receipt = erase(house, Label.USER, ZED)
-        assert (receipt["keys"], receipt["found"]["names"]) == (1, 4)
+        assert (receipt["keys"], receipt["found"]["names"]) == (1, 6)
         clock.now += 2 * HOUR
         deck.eraser.look()
         receipt = erase(house, Label.USER, ZED)

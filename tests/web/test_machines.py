@@ -49,7 +49,7 @@ def test_it_is_not_ready_when_the_directory_fails(place: Place, monkeypatch: pyt
     def broken(*_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error at /var/lib/secret")
 
-    monkeypatch.setattr(type(place.deck.directory), "workspaces", broken)
+    monkeypatch.setattr(type(place.deck.directory.workspaces), "all", broken)
     with place.client(headers={"connection": "close"}) as client:
         answer = client.get("/readyz")
     assert "secret" not in problem(answer, 500)["detail"]

@@ -120,14 +120,15 @@ def around(selection: Selection, scope: Scope, stretches: Sequence[Stretch], rea
 def sealed(selection: Selection, scope: Scope, slices: Sequence[Slice], bind: Binder) -> str:
     """The rows of a rollup that answer for a selection in the stretches of its slices."""
     parts = _whose(scope, scope.floor.rollups, bind)
-    parts.append(" OR ".join(f"({_counting(one, bind)})" for one in slices))
+    parts.append(" OR ".join(f"({counting(one, bind)})" for one in slices))
     if len(slices) > 1:
         parts[-1] = f"({parts[-1]})"
     parts += [f"({condition(filtered, bind)})" for filtered in selection.filters]
     return " AND ".join(parts)
 
 
-def _counting(one: Slice, bind: Binder) -> str:
+def counting(one: Slice, bind: Binder) -> str:
+    """The rows that count in a slice; whose, is for the caller to say."""
     parts = [f"zone = {bind(one.cut.zone, 'String')}", _within(one.stretches, bind)]
     parts.append(f"seal IN {bind(one.numbers, 'Array(UInt64)')}")
     if one.shadowed:

@@ -8,12 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from usagedeck.catalog import CAUSE, ERASED, NAMES, ROLLUPS, Field, Personal, Rollup, Subject, Type, fields, personal
-from usagedeck.query import Selection
 from usagedeck.seals import Cut, Slice
-from usagedeck.sql.conditions import sealed
-from usagedeck.sql.statement import Binder, Scope, Statement
-from usagedeck.times import zone
-from usagedeck.windows import Window
+from usagedeck.sql.conditions import counting
+from usagedeck.sql.statement import Binder, Statement
 
 NAMED = tuple(NAMES.values())
 """The columns that hold ids of what may be erased."""
@@ -120,12 +117,11 @@ def held(rollup: Rollup, gone: Gone) -> Statement:
     return Statement(text, bind.values, ("zone", "seal", "cell", "rows"))
 
 
-def rename(rollup: Rollup, read: Slice, scope: Scope, gone: Gone, number: int) -> Statement:
+def rename(rollup: Rollup, read: Slice, gone: Gone, number: int) -> Statement:
     """INSERT of the rows that a workspace reads in a slice, once more under another number and without the ids. Rows that are
     alike then stay apart: all their numbers are added up by whoever reads them."""
     bind = Binder()
-    window = Window(read.stretches[0][0], read.stretches[-1][1], zone("UTC"))
-    chosen = sealed(Selection(rollup.of, window), scope, (read,), bind)
+    chosen = f"workspace_id = {bind(gone.workspace_id, 'String')} AND {counting(read, bind)}"
     changed = [f"{_name(name, gone, bind)} AS {name}" for name in NAMED if name in rollup.columns]
     anew = ", ".join([f"{bind(number, 'UInt64')} AS seal", *changed])
     inside = f"SELECT * FROM {rollup.table} WHERE {chosen}"

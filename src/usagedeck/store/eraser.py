@@ -26,7 +26,7 @@ from usagedeck.catalog import NAMES, Rollup, Subject, fields
 from usagedeck.errors import StoreFailed
 from usagedeck.events import REVISION_STEP
 from usagedeck.seals import QUARTER, Cut
-from usagedeck.sql import Scope, Statement, erasing
+from usagedeck.sql import Statement, erasing
 from usagedeck.sql.erasing import Gone, holding
 from usagedeck.store.erased import Counts, Erased
 from usagedeck.store.rollup import Seals
@@ -243,7 +243,7 @@ class Eraser:
         number = ledger.draw()
         read = ledger.slice(cut, workspace, pieces)
         (rollup,) = (one for one in self._holding() if one.name == cut.rollup)
-        self._store.execute(erasing.rename(rollup, read, Scope(workspace), gone, number))
+        self._store.execute(erasing.rename(rollup, read, gone, number))
         self._seals.replace(cut, read.stretches, workspace, number, moment)
         return number
 

@@ -25,6 +25,9 @@ function reader({columns}, dimensions) {
   };
 }
 
+/** The metrics of a part of the Analytics tab that are shown as one figure each. */
+export const headline = (parts) => [parts.count, parts.rate, parts.average, parts.p95, parts.errors, parts.more].filter(Boolean);
+
 /**
  * Series over time of one metric, the largest first.
  * @param {object} answer of /api/v1/usage

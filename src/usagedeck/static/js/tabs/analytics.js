@@ -3,7 +3,7 @@
 import {LitElement, css, html, nothing} from '../../vendor/lit.js';
 import {Question, asCsv, usageQuestion} from '../api.js';
 import {narrowedTo} from '../catalog.js';
-import {byStatus, columnsOf, metricsOverTime, overTime, rateFloor, single, totals} from '../chart/figures.js';
+import {byStatus, columnsOf, headline, metricsOverTime, overTime, rateFloor, single, totals} from '../chart/figures.js';
 import '../chart/plot.js';
 import {key} from '../chart/shapes.js';
 import {explicit, finest, fitting, offered, span} from '../ranges.js';
@@ -12,7 +12,6 @@ import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
 import {exportLink, logSwitch, toolbar} from '../ui/toolbar.js';
 import {whyButton, whyPanel} from '../ui/why-button.js';
-import {headline} from './by-table.js';
 
 const BARS = 200;
 /** The metrics of each kind by their part on the tab. */
@@ -156,14 +155,14 @@ class Analytics extends LitElement {
           : html`
         ${this._statusCard()}
         <div class="cards">${this._latencyCard()}${this._successCard()}</div>
-        ${this._errors()}
-        <ud-by-table .page=${page} .parts=${parts}></ud-by-table>`
+        ${this._tables()}`
       }`;
   }
 
-  _errors() {
+  _tables() {
     import('./errors.js');
-    return html`<ud-errors .page=${this.page}></ud-errors>`;
+    import('./by-table.js');
+    return html`<ud-errors .page=${this.page}></ud-errors><ud-by-table .page=${this.page} .parts=${this._parts}></ud-by-table>`;
   }
 
   _tiles(parts, question, before) {

@@ -2,14 +2,11 @@
 import {LitElement, css, html, nothing, repeat} from '../../vendor/lit.js';
 import {Question, asCsv, usageQuestion} from '../api.js';
 import {inSentence, narrowedTo} from '../catalog.js';
-import {columnsOf, totals} from '../chart/figures.js';
+import {columnsOf, headline, totals} from '../chart/figures.js';
 import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import '../ui/controls.js';
 import {exportLink} from '../ui/toolbar.js';
-
-/** The metrics that are shown as one figure each. */
-export const headline = (parts) => [parts.count, parts.rate, parts.average, parts.p95, parts.errors, parts.more].filter(Boolean);
 
 const FEW = 20;
 const ALL = 500;
