@@ -38,14 +38,18 @@ T = TypeVar("T")
 _WRITE_SETTINGS = {
     "async_insert": "0",
     "insert_deduplicate": "0",
-    "optimize_on_insert": "0",
+    "optimize_on_insert": "1",
     "max_partitions_per_insert_block": "0",
     "input_format_skip_unknown_fields": "0",
     "max_insert_threads": "1",
     "input_format_parallel_parsing": "0",
 }
-"""An insert returns when its rows are on disk, and repeats are told apart by identity, never by block: not while a block is
-inserted either, since questions say `FINAL` and looking for them costs half as much again."""
+"""An insert returns when its rows are on disk, and repeats are told apart by identity, never by block. Within a large block
+repeats go at once, so that questions need not look for them there; see `_SMALL` for the others."""
+
+_SMALL = 2**20
+"""Bytes of a block in which repeats are left to merges and to questions, which say `FINAL`: looking for them takes as long as half of
+all else. In a large block that would cost questions more: they would hold a piece of every column of every such part."""
 
 _BACKGROUND_SETTINGS = {
     "max_threads": "1",
@@ -223,7 +227,8 @@ class Store:
 
         Raises `StorageFull`, or `StoreFailed` when the outcome is unknown; sending the same rows again is harmless.
         """
-        self._insert(lambda client: client.raw_insert(subject.value, insert_block=lines, fmt="JSONEachRow"))
+        left = {"optimize_on_insert": "0"} if len(lines) <= _SMALL else {}
+        self._insert(lambda client: client.raw_insert(subject.value, insert_block=lines, fmt="JSONEachRow", settings=left))
 
     def insert_columns(self, subject: Subject, table: Any) -> None:
         """Rows as an Arrow table with column names. Like `insert` otherwise."""
