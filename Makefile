@@ -18,13 +18,16 @@ install: .venv/run.stamp ## Make .venv/bin/usagedeck from the locked dependencie
 demo: .venv/run.stamp ## Load lifelike data and serve the page
 	$(BIN)/usagedeck demo
 
+# one more than there are cores: many tests wait for the disk
+WORKERS ?= $(shell n=$$(($$(nproc) + 1)); echo $$((n < 5 ? n : 5)))
+
 test: .venv/test.stamp ## Run all tests, Chromium's included
 	@tools/need-chromium
 	@tools/need-postgresql
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
 torture: .venv/test.stamp ## Keep the promises under kill -9, full disks and overload, at length
-	$(BIN)/python -m pytest --torture -m promise --timeout 3600
+	$(BIN)/python -m pytest --torture -m "promise or torture" --timeout 3600
 
 REQUESTS ?= 10000
 SEED ?= 1

@@ -437,6 +437,7 @@ def _crashing(record: Callable[[Store, Statement], None], what: str, *, before: 
     return crashing
 
 
+@pytest.mark.torture  # `test_floors` changes a definition every time
 def test_a_changed_definition_brings_nothing_back_and_takes_nothing(
     settings: Settings, clock: StillClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

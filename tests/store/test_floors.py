@@ -428,7 +428,7 @@ def voices(house: House, now: int, *filters: str, by: str = "voice_id") -> repor
 
 
 STEPS = (
-    "",
+    pytest.param("", marks=pytest.mark.torture),
     "RENAME TABLE",
     pytest.param("INSERT INTO about", marks=pytest.mark.torture),
     pytest.param("INSERT INTO seals", marks=pytest.mark.torture),

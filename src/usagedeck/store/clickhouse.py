@@ -48,8 +48,8 @@ _WRITE_SETTINGS = {
 repeats go at once, so that questions need not look for them there; see `_SMALL` for the others."""
 
 _SMALL = 2**20
-"""Bytes of a block in which repeats are left to merges and to questions, which say `FINAL`: looking for them takes as long as half of
-all else. In a large block that would cost questions more: they would hold a piece of every column of every such part."""
+"""Bytes of a block in which repeats are left to merges and to questions, which say `FINAL`: looking for them takes half as long
+as all else. In large blocks that would cost questions more: they would hold a piece of every column of every such part."""
 
 _BACKGROUND_SETTINGS = {
     "max_threads": "1",
