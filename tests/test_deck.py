@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import NOON, House, StillClock, build_house
-from usagedeck import access, ingest, report
+from usagedeck import access, ingest, listing, report
 from usagedeck.access import Permission, Who
 from usagedeck.catalog import METRICS, Subject, log_field
 from usagedeck.deck import Arrivals, Deck, Throttle, open_deck
@@ -35,7 +35,7 @@ def payloads(deck: Deck, who: Who) -> list[tuple[str, str | None]]:
         ascending=True,
         limit=None,
     )
-    return [(row[0], row[1]) for row in report.log(deck, who, None, query).table.rows]
+    return [(row[0], row[1]) for row in listing.log(deck, who, None, query).table.rows]
 
 
 # --- arrivals -----------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_the_first_arrival_wins_over_a_restart_with_the_clock_put_back(settings:
     subject = Subject.REQUESTS if kind == "request" else Subject.DELIVERIES
     with open_deck(settings, clock) as deck:
         query = LogQuery(Selection(subject, Window(OLD, OLD + 1, zone("UTC"))), (log_field("error_code", subject),))
-        rows = list(report.log(deck, access.who_by_key(deck, secret), None, query).table.rows)
+        rows = list(listing.log(deck, access.who_by_key(deck, secret), None, query).table.rows)
     assert rows == [["sent 1"]]
 
 

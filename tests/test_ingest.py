@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.house import NOON, House, StillClock, build_house
-from usagedeck import access, admin, ingest, report
+from usagedeck import access, admin, ingest, listing, report
 from usagedeck.access import Permission
 from usagedeck.catalog import METRICS, Subject, log_field
 from usagedeck.deck import Deck
@@ -35,7 +35,7 @@ def totals(house: House) -> tuple[int, Decimal]:
 
 def log(house: House, *columns: str) -> list[list[Any]]:
     query = LogQuery(Selection(Subject.REQUESTS, WINDOW), tuple(log_field(c, Subject.REQUESTS) for c in columns))
-    return [list(row) for row in report.log(house.deck, house.who, None, query).table.rows]
+    return [list(row) for row in listing.log(house.deck, house.who, None, query).table.rows]
 
 
 def test_a_bad_event_never_sinks_its_neighbours(house: House) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.house import NOON, House, build_house
 from tests.web.conftest import opened
-from usagedeck import admin, report
+from usagedeck import admin, listing
 from usagedeck.access import Permission
 from usagedeck.catalog import DIMENSIONS, Field, Label, Subject, Type, fields, log_field
 from usagedeck.query import Filter, LogQuery, Selection, parse_search
@@ -81,9 +81,9 @@ def _value(field: Field, n: int, chance: random.Random) -> Any:
 def both(house: House, query: LogQuery, text: str, who: Any = None) -> tuple[bytes, bytes]:
     """The engine's lines and Python's."""
     deck, asker = house.deck, who or house.who
-    page = report.log(deck, asker, None, query, stream=True)
+    page = listing.log(deck, asker, None, query, stream=True)
     slow = b"".join(csv_lines(page.table.with_constant(COLUMN, text, at=1), query.selection.window.zone))
-    pieces, fresh = report.log_lines(deck, asker, None, query, COLUMN, text, at=1)
+    pieces, fresh = listing.log_lines(deck, asker, None, query, COLUMN, text, at=1)
     assert fresh == page.about
     return b"".join(pieces), slow
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.house import NOON, House, StillClock, build_house
-from usagedeck import admin, report
+from usagedeck import admin, listing, report
 from usagedeck.access import Permission, View
 from usagedeck.catalog import METRICS, Label, Subject, dimension, fields, log_field
 from usagedeck.errors import NotAllowed, TooLarge
@@ -156,7 +156,7 @@ def test_freshness_is_the_clock_before_the_question(house: House, clock: StillCl
     for answer in (
         report.usage(house.deck, house.who, None, query("requests"), now=NOON - DAY),
         report.values(house.deck, house.who, None, dimension("model"), selection),
-        report.log(house.deck, house.who, None, LogQuery(selection, columns)),
+        listing.log(house.deck, house.who, None, LogQuery(selection, columns)),
     ):
         assert answer.about.complete_through == NOON + 5
 
@@ -224,12 +224,12 @@ def test_menus_respect_filters_search_scope_and_kind(house: House) -> None:
 # --- the log ------------------------------------------------------------------------------------------------------
 
 
-def log(house: House, **more: Any) -> report.LogPage:
+def log(house: House, **more: Any) -> listing.LogPage:
     columns = tuple(log_field(c, Subject.REQUESTS) for c in more.pop("columns", ("id",)))
-    return report.log(house.deck, house.who, None, LogQuery(more.pop("of", REQUESTS), columns, **more))
+    return listing.log(house.deck, house.who, None, LogQuery(more.pop("of", REQUESTS), columns, **more))
 
 
-def ids(page: report.LogPage) -> list[str]:
+def ids(page: listing.LogPage) -> list[str]:
     return [row[0] for row in page.table.rows]
 
 
@@ -280,7 +280,7 @@ def test_search_by_display_name_never_reaches_what_the_scope_hides(house: House)
 
     def found(who: Any, text: str) -> list[str]:
         selection = Selection(Subject.REQUESTS, WINDOW, (), parse_search(text))
-        return ids(report.log(house.deck, who, None, LogQuery(selection, (log_field("id", Subject.REQUESTS),))))
+        return ids(listing.log(house.deck, who, None, LogQuery(selection, (log_field("id", Subject.REQUESTS),))))
 
     assert found(house.who, "benedict") == ["e1"]
     assert found(house.who, "anast") == ["e0"]
@@ -292,7 +292,7 @@ def test_search_by_display_name_never_reaches_what_the_scope_hides(house: House)
 def test_a_whole_log_has_no_limit(house: House, stream: bool) -> None:
     send(house, *({"time": NOON - n} for n in range(1500)))
     query_ = LogQuery(REQUESTS, (log_field("id", Subject.REQUESTS),), limit=None)
-    assert ids(report.log(house.deck, house.who, None, query_, stream=stream)) == [f"e{n}" for n in range(1500)]
+    assert ids(listing.log(house.deck, house.who, None, query_, stream=stream)) == [f"e{n}" for n in range(1500)]
 
 
 # --- answers that are kept ----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.house import NOON, House
-from usagedeck import report, sql
+from usagedeck import listing, report, sql
 from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension, log_field
 from usagedeck.deck import Deck
 from usagedeck.query import Cursor, Direction, Filter, LogQuery, Op, Query, RawValue, Selection, Word, parse_search
@@ -293,7 +293,7 @@ def test_nasty_cursors_page_through_nasty_ids(nasty_house: House) -> None:
     columns = (log_field("id", Subject.REQUESTS),)
     seen, cursor = [], None
     while True:
-        page = report.log(nasty_house.deck, nasty_house.who, None, LogQuery(selection, columns, cursor=cursor, limit=1))
+        page = listing.log(nasty_house.deck, nasty_house.who, None, LogQuery(selection, columns, cursor=cursor, limit=1))
         seen += [row[0] for row in page.table.rows]
         if page.older is None:
             break

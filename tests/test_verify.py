@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.house import House, StillClock, build_house, served
-from usagedeck import report, verify
+from usagedeck import listing, report, verify
 from usagedeck.catalog import DIMENSIONS, ROLLUPS, Subject
 from usagedeck.cli import app
 from usagedeck.cli import verify as command
@@ -238,7 +238,7 @@ def test_an_event_that_comes_while_a_stretch_is_compared(house: House, monkeypat
 
 
 def test_a_window_that_is_written_to_while_it_is_compared(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = report.log
+    usual = listing.log
     sent: list[Receipt] = []
     (task,) = tasks_of(house.deck, of_requests)
 
@@ -247,7 +247,7 @@ def test_a_window_that_is_written_to_while_it_is_compared(house: House, monkeypa
             sent.append(house.send([{"id": f"now {len(sent)}", "time": task.start, "credits": "1"}]))
         return usual(*words, **more)
 
-    monkeypatch.setattr(report, "log", with_an_event)
+    monkeypatch.setattr(listing, "log", with_an_event)
     most = 1
     outcome = verify.perform(house.deck, task)
     assert (different(outcome), outcome.moved, outcome.compared["requests log"]) == (set(), 0, 1)

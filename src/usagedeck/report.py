@@ -1,15 +1,14 @@
-"""Answers. A question and its asker go in, a `Table` comes out; charts, tables, menus, the log, CSV and the ElevenLabs door
-all go through here, so that they cannot disagree.
+"""Answers. A question and its asker go in, a `Table` comes out; charts, tables, menus, CSV and the ElevenLabs door all go
+through here (the log's pages through `listing`, above it), so that they cannot disagree.
 
 Compiling is done in `sql`, running in `store`; what is left here is plain work on rows: formulas, empty buckets, running
 sums, display names.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from usagedeck import access, sql
@@ -17,11 +16,11 @@ from usagedeck.access import View, Who
 from usagedeck.catalog import CURRENCY, DIMENSIONS, METRICS, Dimension, Label, Subject, Type, Value
 from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
-from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection, Word, neighbours
+from usagedeck.query import Query, Selection, Word
 from usagedeck.sql import Scope, Series, Statement
 from usagedeck.store.changes import Span
-from usagedeck.table import Cell, Column, Row, Table, csv_lines, joined
-from usagedeck.times import DAY, EARLIEST, offsets
+from usagedeck.table import Cell, Column, Row, Table
+from usagedeck.times import DAY
 from usagedeck.windows import Buckets, Interval, Window
 
 MAX_VALUES = 1000
@@ -55,16 +54,6 @@ class Answer:
     """From where it was read, and why."""
     buckets: Buckets = NO_BUCKETS
     """Those of a question over time. None of them ends where nothing can be told yet: that is unknown and not zero."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogPage:
-    """Rows of the log and the cursors of its neighbours; None where there is no neighbour."""
-
-    table: Table
-    older: Cursor | None
-    newer: Cursor | None
-    about: About
 
 
 def kept_part(selection: Selection, floor: int, fresh: int) -> tuple[Selection, About]:
@@ -135,7 +124,7 @@ def _top(deck: Deck, query: Query, scope: Scope, route: sql.Plan) -> tuple[list[
     """The series to keep, and how many others there are. None keeps all of them: that spares a look at every row's place."""
     if query.top is None:
         return None, 0
-    ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route), _span(scope, query.selection, query.reach))
+    ranked = deck.answers.run(sql.rank(query, scope, query.top, route=route), span_of(scope, query.selection, query.reach))
     width = len(query.dimensions)
     total = ranked[0][-1] if ranked else 0
     if total <= query.top:
@@ -143,12 +132,12 @@ def _top(deck: Deck, query: Query, scope: Scope, route: sql.Plan) -> tuple[list[
     return [tuple(str(cell) for cell in row[:width]) for row in ranked], total - len(ranked)
 
 
-def _span(scope: Scope, selection: Selection, reach: int = 0) -> Span:
+def span_of(scope: Scope, selection: Selection, reach: int = 0) -> Span:
     return Span(scope.workspace_id, selection.window.start - reach, selection.window.end + reach)
 
 
 def _capped(deck: Deck, scope: Scope, query: Query, statement: Statement) -> Sequence[Row]:
-    rows = deck.answers.run(statement, _span(scope, query.selection, query.reach))
+    rows = deck.answers.run(statement, span_of(scope, query.selection, query.reach))
     if query.row_cap is not None and len(rows) > query.row_cap:
         raise _too_many_rows(query.row_cap)
     return rows
@@ -314,7 +303,7 @@ def values(
     found: Sequence[Row] = ()
     if not about.expired:
         statement = sql.rank(settled.query, scope, min(limit, MAX_VALUES), route=settled.route, like=like)
-        found = deck.answers.run(statement, _span(scope, settled.query.selection))
+        found = deck.answers.run(statement, span_of(scope, settled.query.selection))
     rows: list[list[Cell]] = []
     for row in found:
         cell = None if row[0] == "" else str(row[0])
@@ -325,77 +314,3 @@ def values(
         Column("rows", Type.INT, counted.title, counted.unit),
     )
     return Answer(Table(columns, rows), about, settled.route.reason)
-
-
-# --- single rows --------------------------------------------------------------------------------------------------
-
-
-def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: bool = False) -> LogPage:
-    """A page of the log; with `stream` and no limit, all of it in flat memory."""
-    scope = access.scope(deck, who, view)
-    selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
-    query = replace(query, selection=named(deck, selection, scope))
-    statement = sql.compile_log(query, scope)
-    columns, write, _ = log_shape(deck, query, scope, who.workspace.currency)
-    if stream:
-        return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, about)
-    rows = list(deck.answers.run(statement, _span(scope, query.selection)))
-    more = query.limit is not None and len(rows) > query.limit
-    rows = rows[: query.limit]
-    backwards = query.cursor is not None and (query.cursor.direction is Direction.NEWER) is not query.ascending
-    if backwards:
-        rows.reverse()
-    older, newer = neighbours(query, [(row[0], str(row[1])) for row in rows], more)
-    return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, about)
-
-
-def log_lines(
-    deck: Deck, who: Who, view: View | None, query: LogQuery, constant: Column, text: str, *, at: int
-) -> tuple[Iterator[bytes], About]:
-    """The log as CSV on the clock of its window, with one more column that is equal in every line; and what it is about.
-
-    It is the same to the last byte as the CSV of `log`'s table. The engine writes it where it can: that is far faster.
-    """
-    scope = access.scope(deck, who, view)
-    selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
-    zone = selection.window.zone
-    query = replace(query, selection=named(deck, selection, scope))
-    columns, _, parts = log_shape(deck, query, scope, who.workspace.currency)
-    starts, millis, texts = zip(*offsets(zone, EARLIEST, about.complete_through // DAY * DAY + 2 * DAY), strict=True)
-    statement = sql.compile_lines(
-        query, scope, (*parts[:at], sql.Constant(text), *parts[at:]), sql.Offsets(starts, millis, texts)
-    )
-    if statement is None:
-        page = log(deck, who, view, query, stream=True)
-        return csv_lines(page.table.with_constant(constant, text, at=at), zone), page.about
-    head = csv_lines(Table((*columns[:at], constant, *columns[at:]), ()), zone)
-    return chain(head, joined(row[0] for row in deck.answers.stream(statement))), about
-
-
-def log_shape(
-    deck: Deck, query: LogQuery, scope: Scope, currency: str
-) -> tuple[tuple[Column, ...], Callable[[Row], list[Cell]], tuple[sql.Part, ...]]:
-    """The columns of the log, display names behind the ids they belong to; how a row of the store becomes one; and what the
-    engine needs to know to write it."""
-    columns: list[Column] = []
-    parts: list[sql.Part] = []
-    labels: list[Mapping[str, str] | None] = []
-    for field in query.columns:
-        columns.append(Column(field.name, field.type, field.title, currency if field.unit == CURRENCY else field.unit))
-        by = DIMENSIONS.get(field.name)
-        parts.append(field)
-        names = names_of(deck, by, scope) if by and by.label else None
-        labels.append(names)
-        if names is not None:
-            parts.append(sql.Name(names))
-            columns.append(Column(f"{field.name}_label", Type.STRING, f"{field.title} (name)"))
-
-    def write(cells: Row) -> list[Cell]:
-        row: list[Cell] = []
-        for cell, names in zip(cells, labels, strict=True):
-            row.append(None if cell == "" else cell)
-            if names is not None:
-                row.append(names.get(str(cell)) if cell else None)
-        return row
-
-    return tuple(columns), write, tuple(parts)

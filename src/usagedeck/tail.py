@@ -9,7 +9,7 @@ wants is thinned out, and how many rows were left out is part of the answer. It 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from usagedeck import access, report, sql
+from usagedeck import access, listing, report, sql
 from usagedeck.access import View, Who
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput
@@ -121,7 +121,7 @@ class Tail:
     def columns(self, who: Who, view: View | None) -> tuple[Column, ...]:
         """Those of the rows."""
         scope = access.scope(self._deck, who, view)
-        return report.log_shape(self._deck, self._query, scope, who.workspace.currency)[0]
+        return listing.log_shape(self._deck, self._query, scope, who.workspace.currency)[0]
 
     def step(self, who: Who, view: View | None) -> Arrived:
         """What arrived since the last step, at most `PAGE` rows of it. Raises what questions raise."""
@@ -132,7 +132,7 @@ class Tail:
         left_out = 0
         if upto > self.place:
             rows, left_out = self._take(query, scope, upto)
-        columns, write, _ = report.log_shape(self._deck, query, scope, who.workspace.currency)
+        columns, write, _ = listing.log_shape(self._deck, query, scope, who.workspace.currency)
         table = Table(columns, [write(row[1:]) for row in rows])
         return Arrived(table, left_out, self.place, self.place < upto)
 

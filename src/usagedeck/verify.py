@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from usagedeck import report, sql
+from usagedeck import listing, report, sql
 from usagedeck.access import Permission, Who, operator_scope
 from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, ROWS, Metric, Subject, Sum, log_field
 from usagedeck.deck import Deck
@@ -305,8 +305,8 @@ def _facts(deck: Deck, who: Who, selection: Selection) -> Iterator[tuple[str, st
                     yield f"{subject} by {by.name}", metric.name, says, all_
     counted = totals[ROWS[subject].name]
     log = LogQuery(selection, (log_field("time", subject), log_field("id", subject)), limit=None)
-    yield f"{subject} log", "rows", sum(1 for _ in report.log(deck, who, None, log, stream=True).table.rows), counted
-    pieces, _ = report.log_lines(
+    yield f"{subject} log", "rows", sum(1 for _ in listing.log(deck, who, None, log, stream=True).table.rows), counted
+    pieces, _ = listing.log_lines(
         deck, who, None, log, Column("time_zone", log.columns[1].type, ""), who.workspace.time_zone, at=1
     )
     yield f"{subject} log as CSV", "lines", sum(1 for _ in csv.reader(_lines(pieces))) - 1, counted

@@ -16,7 +16,7 @@ from backports import zstd
 from typer.testing import CliRunner, Result
 
 from tests.house import House, build_house, served
-from usagedeck import access, report
+from usagedeck import access, listing
 from usagedeck.catalog import Subject, log_field
 from usagedeck.cli import app, importing
 from usagedeck.cli.opening import opened
@@ -68,7 +68,7 @@ def rows(deck: Deck, api_key: str, columns: str = "id", subject: Subject = Subje
     )
     picked = tuple(log_field(name, subject) for name in columns.split(","))
     query = LogQuery(Selection(subject, window), picked, ascending=True, limit=None)
-    return [tuple(row) for row in report.log(deck, access.who_by_key(deck, api_key), None, query).table.rows]
+    return [tuple(row) for row in listing.log(deck, access.who_by_key(deck, api_key), None, query).table.rows]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 from tests.oracle import oracle
 from tests.oracle.oracle import OTHER, Ask, Event
 from tests.oracle.world import World
-from usagedeck import report
+from usagedeck import listing, report
 from usagedeck.access import View
 from usagedeck.catalog import METRICS, Subject, Type, dimension, fields
 from usagedeck.query import Cursor, Filter, LogQuery, Query, Selection
@@ -76,7 +76,7 @@ def log_pages(
     cursor: Cursor | None = None
     while True:
         query = LogQuery(selection, fields(subject), ascending=ascending, cursor=cursor, limit=limit)
-        page = report.log(world.house.deck, world.house.who, None, query)
+        page = listing.log(world.house.deck, world.house.who, None, query)
         names = [c.name for c in page.table.columns]
         yield [dict(zip(names, row, strict=True)) for row in page.table.rows]
         following = page.newer if ascending else page.older

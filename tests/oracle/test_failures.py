@@ -9,7 +9,7 @@ import pytest
 from tests.oracle import oracle
 from tests.oracle.oracle import Event
 from tests.oracle.world import WINDOWS, YEAR, World
-from usagedeck import failing, report
+from usagedeck import failing, listing, report
 from usagedeck.access import Permission, Who
 from usagedeck.catalog import FAILURES, METRICS, Subject, dimension, log_field
 from usagedeck.query import FailureQuery, Filter, LogQuery, Query, Selection
@@ -67,7 +67,7 @@ def test_a_group_is_exactly_its_rows_in_the_log(world: World, subject: Subject) 
     for key, row in groups.items():
         chosen = tuple(Filter.build(one, "eq", [cell]) for one, cell in zip(by, key, strict=True))
         query = LogQuery(replace(selection, filters=chosen), (log_field("id", subject), log_field("time", subject)), limit=1000)
-        rows = list(report.log(world.house.deck, world.house.who, None, query).table.rows)
+        rows = list(listing.log(world.house.deck, world.house.who, None, query).table.rows)
         assert len(rows) == row["count"]
         assert rows[0] == [row["newest_id"], row["last_seen"]]
         assert rows[-1][1] == row["first_seen"]

@@ -8,7 +8,7 @@ from tests.oracle import oracle
 from tests.oracle.asking import compare, log_pages
 from tests.oracle.oracle import Ask, Event
 from tests.oracle.world import LABELS, NOW, WINDOWS, YEAR, World
-from usagedeck import report
+from usagedeck import listing
 from usagedeck.catalog import Label, Subject, fields, log_field
 from usagedeck.query import LogQuery, Selection, parse_search
 from usagedeck.times import zone
@@ -45,11 +45,11 @@ def test_paging_back_meets_the_same_pages(world: World, ascending: bool, limit: 
     selection = Selection(Subject.REQUESTS, Window(*YEAR, zone("UTC")))
     columns = (log_field("time", Subject.REQUESTS), log_field("id", Subject.REQUESTS))
 
-    def ask(cursor: Any) -> report.LogPage:
+    def ask(cursor: Any) -> listing.LogPage:
         query = LogQuery(selection, columns, ascending=ascending, limit=limit, cursor=cursor)
-        return report.log(world.house.deck, world.house.who, None, query)
+        return listing.log(world.house.deck, world.house.who, None, query)
 
-    def neighbours(page: report.LogPage) -> tuple[Any, Any]:
+    def neighbours(page: listing.LogPage) -> tuple[Any, Any]:
         return (page.older, page.newer) if ascending else (page.newer, page.older)
 
     page, forth = ask(None), []
@@ -102,5 +102,5 @@ def test_search_finds_what_holds_all_words(world: World, subject: Subject, text:
     query = LogQuery(
         Selection(subject, Window(*YEAR, zone("UTC")), (), parse_search(text)), (log_field("id", subject),), limit=1000
     )
-    rows = list(report.log(world.house.deck, world.house.who, None, query).table.rows)
+    rows = list(listing.log(world.house.deck, world.house.who, None, query).table.rows)
     assert [row[0] for row in rows] == [e["id"] for e in oracle.log(found, *YEAR)]

@@ -10,7 +10,7 @@ from tests.oracle import oracle
 from tests.oracle.asking import by_bucket_and_series, compare, log_pages, question, table
 from tests.oracle.oracle import Ask
 from tests.oracle.world import NEW_YORK, NOW, OWNERS, WINDOWS, YEAR, ZONES, World
-from usagedeck import report
+from usagedeck import listing, report
 from usagedeck.access import Permission, View
 from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension, log_field
 from usagedeck.errors import NotAllowed
@@ -109,7 +109,7 @@ def test_the_account_view_is_the_filter_on_ones_own_rows(world: World, user: str
             report.usage(deck, narrow, View.WORKSPACE, question(ask), now=NOW)
     selection = Selection(Subject.REQUESTS, Window(*YEAR, zone("UTC")))
     query = LogQuery(selection, (log_field("id", Subject.REQUESTS), log_field("user_id", Subject.REQUESTS)), limit=1000)
-    rows = list(report.log(deck, narrow, None, query).table.rows)
+    rows = list(listing.log(deck, narrow, None, query).table.rows)
     assert [row[0] for row in rows] == [e["id"] for e in oracle.log(mine, *YEAR)]
     assert {row[1] for row in rows} == {user}
     menu = report.values(deck, narrow, None, dimension("model"), selection)
@@ -140,7 +140,7 @@ def test_the_same_identity_in_two_workspaces_is_two_events(worlds: tuple[World, 
         query = LogQuery(
             Selection(Subject.REQUESTS, Window(time, time + 1, zone("UTC")), (is_it,)), (log_field("credits", Subject.REQUESTS),)
         )
-        assert list(report.log(deck, world.house.who, None, query).table.rows) == [[number + 1]]
+        assert list(listing.log(deck, world.house.who, None, query).table.rows) == [[number + 1]]
 
 
 # --- merges -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from tests.house import NOON, House, StillClock, build_house, keyed, served
 from tests.promises.counting import zone
-from usagedeck import access, report
+from usagedeck import access, listing, report
 from usagedeck.catalog import METRICS, Subject, log_field
 from usagedeck.deck import Deck, Throttle, open_deck
 from usagedeck.errors import TooBusy
@@ -132,7 +132,7 @@ def test_a_server_whose_clock_jumps_back_and_forth(tmp_path: Path, torture: bool
 def models(deck: Deck, house: House) -> list[tuple[str, str]]:
     selection = Selection(Subject.REQUESTS, Window(0, LATEST_WINDOW, zone("UTC")))
     query = LogQuery(selection, (log_field("id", Subject.REQUESTS), log_field("model", Subject.REQUESTS)), limit=None)
-    return [(str(row[0]), str(row[1])) for row in report.log(deck, house.who, None, query).table.rows]
+    return [(str(row[0]), str(row[1])) for row in listing.log(deck, house.who, None, query).table.rows]
 
 
 def test_a_clock_put_back_does_not_lock_people_out(clock: StillClock) -> None:

@@ -21,7 +21,7 @@ from tests.store.test_expiry import unsealed
 from tests.test_columnar import file, imported
 from tests.waiting import until
 
-from usagedeck import admin, ingest, report
+from usagedeck import admin, ingest, listing, report
 from usagedeck.catalog import DIMENSIONS, METRICS, NAMES, ROLLUPS, Label, Subject, attribute, fields
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import Conflict, InvalidInput, StoreFailed
@@ -142,7 +142,7 @@ def answers(house: House, *, sealed: bool = True, all_: bool = False) -> dict[st
                         list(row) for row in rows
                     ]
         shown = tuple(f for f in fields(subject) if f.name != "arrived")
-        log = report.log(deck, house.who, None, LogQuery(Selection(subject, window), shown, limit=1000))
+        log = listing.log(deck, house.who, None, LogQuery(Selection(subject, window), shown, limit=1000))
         found[f"log of {subject}"] = [list(row) for row in log.table.rows]
     return found
 

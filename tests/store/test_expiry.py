@@ -11,7 +11,7 @@ import pytest
 from tests.house import House, StillClock, build_house
 from tests.store.test_rollup import Crash, during, request
 
-from usagedeck import admin, report
+from usagedeck import admin, listing, report
 from usagedeck.catalog import METRICS, ROLLUPS, Subject, dimension, fields
 from usagedeck.deck import Deck, open_deck
 from usagedeck.events import Rejection
@@ -105,10 +105,10 @@ def everything(
                     found[f"{where} {size} {metrics} {split}"] = [list(row) for row in answer.table.rows]
     whole = Window(start, end, zone("UTC"))
     for subject in Subject:
-        page = report.log(deck, house.who, None, LogQuery(Selection(subject, whole), fields(subject), limit=1000))
+        page = listing.log(deck, house.who, None, LogQuery(Selection(subject, whole), fields(subject), limit=1000))
         found[f"log {subject}"] = [list(row) for row in page.table.rows]
         every = LogQuery(Selection(subject, whole), fields(subject), limit=None)
-        streamed = report.log(deck, house.who, None, every, stream=True)
+        streamed = listing.log(deck, house.who, None, every, stream=True)
         found[f"csv {subject}"] = b"".join(csv_lines(streamed.table, zone("UTC")))
     values = report.values(deck, house.who, None, dimension("voice_id"), Selection(Subject.REQUESTS, whole))
     found["values"] = [list(row) for row in values.table.rows]

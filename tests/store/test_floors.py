@@ -12,7 +12,7 @@ from tests.house import House, StillClock, build_house
 from tests.store.test_expiry import NEW_YORK, expire, rows
 from tests.store.test_rollup import Crash, request
 
-from usagedeck import admin, changing, doctor, report, verify
+from usagedeck import admin, changing, doctor, listing, report, verify
 from usagedeck.catalog import METRICS, ROLLUPS, Label, Subject, dimension, fields
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import StoreFailed
@@ -216,7 +216,7 @@ def log_and_search_begin_where_the_events_begin_and_menus_do_not(acme: House) ->
     deck = acme.deck
     floor = floors(deck.clock())
     window = Window(floor.rollups - DAY, deck.clock(), zone("UTC"))
-    page = report.log(deck, acme.who, None, LogQuery(Selection(Subject.REQUESTS, window), fields(Subject.REQUESTS), limit=1000))
+    page = listing.log(deck, acme.who, None, LogQuery(Selection(Subject.REQUESTS, window), fields(Subject.REQUESTS), limit=1000))
     assert page.about.available_from == floor.events
     kept = rows(deck, "requests FINAL", f"workspace_id = 'ws_acme' AND time >= {floor.events}")
     assert len(list(page.table.rows)) == kept

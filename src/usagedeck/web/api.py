@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
 from pydantic import Field
 
-from usagedeck import access, report
+from usagedeck import access, listing, report
 from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject, Type, dimension, fields, log_field, metric
 from usagedeck.errors import InvalidInput
 from usagedeck.query import Cursor, LogQuery, Op, Query
@@ -168,10 +168,10 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
     if csv:
         access.note_export(deck, who, subject, request.url.query)
         window = query.selection.window
-        pieces, about = report.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
+        pieces, about = listing.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
         return download(pieces, file_name(subject, window=about.window), about)
     place = deck.commits.latest
-    page = report.log(deck, who, asked.view(), query)
+    page = listing.log(deck, who, asked.view(), query)
     return json(
         {
             "columns": columns_of(page.table),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
 from pydantic import BaseModel, Field
 
-from usagedeck import access, report
+from usagedeck import access, listing, report
 from usagedeck.access import View, Who
 from usagedeck.catalog import CURRENCY, DIMENSIONS, FIELDS, METRICS, Dimension, Label, Metric, Subject, Type
 from usagedeck.deck import Deck
@@ -338,11 +338,11 @@ def requests(request: Request, deck: DeckOf, body: LogBody) -> Response:
     selection = replace(selection, filters=kept, search=parse_search(body.search))
     ascending = body.sort == "asc" if body.sort else body.end_time is None
     shown = tuple(f for f in FIELDS if f.wire)
-    page = report.log(deck, who, view, LogQuery(selection, shown, ascending=ascending, limit=body.limit))
+    page = listing.log(deck, who, view, LogQuery(selection, shown, ascending=ascending, limit=body.limit))
     return _answer(_log_table(deck, who, page), deck, who, view, page.about)
 
 
-def _log_table(deck: Deck, who: Who, page: report.LogPage) -> dict[str, Any]:
+def _log_table(deck: Deck, who: Who, page: listing.LogPage) -> dict[str, Any]:
     hashes = KeyHashes(deck, who)
     wire = {f.name: f.wire for f in FIELDS if f.wire}
     labels = {f"{d.name}_label": d.label_column for d in DIMENSIONS.values() if d.label_column}
