@@ -140,6 +140,7 @@ def test_webhooks_are_one_number(open_page: Open, site: str, filled: House) -> N
     assert charted(chart) == total
     assert 450 < total < 900
     assert amount(page.locator("[data-metric=deliveries] .value").inner_text()) == total
+    expect(page.locator("ud-by-table [aria-busy=true]")).to_have_count(0)  # until then it shows the answer before
     rows = page.locator("ud-by-table tbody tr")
     assert sum(amount(t) for t in rows.locator("td:nth-child(2)").all_inner_texts()) == total
 
