@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.web.conftest import Place
-from usagedeck import report
+from usagedeck import listing, report
 from usagedeck.errors import (
     Conflict,
     InvalidInput,
@@ -78,7 +78,7 @@ def test_too_busy_says_when_to_come_back(asker: httpx2.Client, monkeypatch: pyte
     def fail(*_: object, **__: object) -> None:
         raise TooBusy("Wait.", retry_after=7)
 
-    monkeypatch.setattr(report, "log", fail)
+    monkeypatch.setattr(listing, "log", fail)
     assert asker.get("/api/v1/requests").headers["retry-after"] == "7"
 
 

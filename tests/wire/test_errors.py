@@ -12,7 +12,7 @@ from elevenlabs.core.request_options import RequestOptions
 
 from tests.wire.strict import check
 from tests.wire.town import END, START, Town
-from usagedeck import report
+from usagedeck import listing, report
 from usagedeck.errors import QueryTooHeavy, StoreFailed, TooBusy
 from usagedeck.web.elevenlabs import errors
 
@@ -185,7 +185,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         raise error
 
     monkeypatch.setattr(report, "usage", fail)
-    monkeypatch.setattr(report, "log", fail)
+    monkeypatch.setattr(listing, "log", fail)
 
 
 @every_call
