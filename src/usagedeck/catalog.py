@@ -454,17 +454,17 @@ class Measure:
 
     # An answer that is put together from parts is made of sums of sums, of maxima of maxima, or of states that hold the values.
 
-    def of_events(self, *, joined: bool) -> str:
-        """Its SQL over events: the measure itself, or what `of_parts` makes it of when it is to be `joined`."""
-        if not (joined and self.values):
+    def of_events(self, *, one_of_several: bool) -> str:
+        """Its SQL over events: the measure itself, or what `of_parts` makes it of when this is one part of several."""
+        if not (one_of_several and self.values):
             return self.sql()
         return f"{self._over_arrays('State')}(if({self.when}, [{self.argument}], []))"
 
-    def of_rollup(self, *, joined: bool) -> str:
+    def of_rollup(self, *, one_of_several: bool) -> str:
         """The same over the rows of a rollup."""
         if not self.values:
             return f"{self.merge}({self.name})"
-        return f"{self._over_arrays('State' if joined else '')}({self.values})"
+        return f"{self._over_arrays('State' if one_of_several else '')}({self.values})"
 
     def of_parts(self, column: str) -> str:
         """What parts say in a column, as one."""

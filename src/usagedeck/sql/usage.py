@@ -4,6 +4,7 @@ An answer is put together from parts with the same columns: what the rollup of i
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from usagedeck.catalog import Measure, Metric, Sum, rollup_table
 from usagedeck.query import Query, Word
@@ -52,10 +53,10 @@ def compile(  # noqa: A001 - the word of the field
     measures = measures_of(query)
     route = route or only_events(query)
     if route.events and any(m.activity for m in measures):
-        parts = _sealed_part(query, scope, route, measures, ["bucket"], top, bind)
+        parts = _Parts(query, scope, route, measures, ["bucket"], top, bind).sealed()
         parts.append(_part(*active(query, scope, route.events, measures, top, now, bind), ["bucket"]))
     else:
-        parts = _parts(query, scope, route, measures, ["bucket"], top, bind)
+        parts = _Parts(query, scope, route, measures, ["bucket"], top, bind).all()
     keys = ["bucket", *keys_of(query.dimensions, top)]
     order = ["bucket", *order_of(query.dimensions, top)]
     text = f"{_together(parts, keys, measures)} ORDER BY {', '.join(order)}"
@@ -74,7 +75,7 @@ def rank(query: Query, scope: Scope, limit: int, *, route: Plan | None = None, l
     measures = ranked_by(query)
     keys = keys_of(query.dimensions, None)
     route = route or only_events(query)
-    parts = _parts(query, scope, route, measures, [], None, bind)
+    parts = _Parts(query, scope, route, measures, [], None, bind).all()
     texts = [f"{as_text(by, key)} AS k{i}" for i, (by, key) in enumerate(zip(query.dimensions, keys, strict=True))]
     chosen = ""
     if like is not None:
@@ -91,7 +92,7 @@ def rank(query: Query, scope: Scope, limit: int, *, route: Plan | None = None, l
 def totals(query: Query, scope: Scope, route: Plan, bind: Binder) -> str:
     """The measures of every series over the whole window, as a part of a larger statement: `d0` …, then `m_` and their names."""
     measures = measures_of(query)
-    parts = _parts(query, scope, route, measures, [], None, bind)
+    parts = _Parts(query, scope, route, measures, [], None, bind).all()
     return _together(parts, keys_of(query.dimensions, None), measures)
 
 
@@ -119,7 +120,7 @@ def compile_top(query: Query, scope: Scope, limit: int, *, route: Plan) -> State
     bind = Binder()
     measures, ranked = measures_of(query), ranked_by(query)
     all_ = tuple(dict.fromkeys((*measures, *ranked)))
-    told = _parts(query, scope, route, all_, ["bucket"], None, bind)
+    told = _Parts(query, scope, route, all_, ["bucket"], None, bind).all()
     names = [f"d{i}" for i, _ in enumerate(query.dimensions)]
     point = ", ".join(["bucket", *(f"m_{m.name}" for m in measures)])
     series = (
@@ -154,66 +155,50 @@ def _amount(metric: Metric, measures: Sequence[Measure]) -> str:
 # --- the parts of an answer ----------------------------------------------------------------------------------------
 
 
-def _several(route: Plan) -> bool:
-    """Whether an answer is joined from parts."""
-    return len({one.cut.rollup for one in route.slices}) + bool(route.events) > 1
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is asked of every part of an answer. Without `keys` there are no buckets."""
 
+    query: Query
+    scope: Scope
+    route: Plan
+    measures: Sequence[Measure]
+    keys: Sequence[str]
+    top: Sequence[Series] | None
+    bind: Binder
 
-def _parts(
-    query: Query,
-    scope: Scope,
-    route: Plan,
-    measures: Sequence[Measure],
-    keys: list[str],
-    top: Sequence[Series] | None,
-    bind: Binder,
-) -> list[str]:
-    """What the rollup says, and what the events say."""
-    parts = _sealed_part(query, scope, route, measures, keys, top, bind)
-    if route.events:
-        parts.append(_events_part(query, scope, route, measures, keys, top, bind))
-    return parts
+    def all(self) -> list[str]:
+        """What rollups say, and what the events say."""
+        return [*self.sealed(), *([self.events()] if self.route.events else [])]
 
+    def sealed(self) -> list[str]:
+        """What each rollup says: all its slices at once, since a part costs the engine milliseconds before it reads a row."""
+        parts = []
+        for name in dict.fromkeys(one.cut.rollup for one in self.route.slices):
+            slices = [one for one in self.route.slices if one.cut.rollup == name]
+            rows = f"{rollup_table(name)} WHERE {sealed(self.query.selection, self.scope, slices, self.bind)}"
+            parts.append(self._part(rows, [m.of_rollup(one_of_several=self._several) for m in self.measures]))
+        return parts
 
-def _sealed_part(
-    query: Query,
-    scope: Scope,
-    route: Plan,
-    measures: Sequence[Measure],
-    keys: list[str],
-    top: Sequence[Series] | None,
-    bind: Binder,
-) -> list[str]:
-    """What a rollup says: all its slices at once, since a part costs the engine milliseconds before it reads a row."""
-    parts = []
-    for name in dict.fromkeys(one.cut.rollup for one in route.slices):
-        split = split_by(query.dimensions, top, bind)
-        columns = [*(_bucket(query, bind) if keys else []), *split.inner]
-        sums = [f"{m.of_rollup(joined=_several(route))} AS m_{m.name}" for m in measures]
-        slices = [one for one in route.slices if one.cut.rollup == name]
-        rows = f"{rollup_table(name)} WHERE {sealed(query.selection, scope, slices, bind)}"
-        parts.append(_part(rows, columns, split.keys, sums, keys))
-    return parts
+    def events(self) -> str:
+        """What the events say of the stretches that are left."""
+        query, stretches = self.query, self.route.events
+        if query.joined:
+            rows = delivered(query, self.scope, stretches, self.measures, self.bind)
+        else:
+            chosen = where(query.selection, self.scope, self.bind, stretches=stretches)
+            rows = f"{query.selection.subject} FINAL WHERE {chosen}"
+        return self._part(rows, [m.of_events(one_of_several=self._several) for m in self.measures])
 
+    @property
+    def _several(self) -> bool:
+        return len({one.cut.rollup for one in self.route.slices}) + bool(self.route.events) > 1
 
-def _events_part(
-    query: Query,
-    scope: Scope,
-    route: Plan,
-    measures: Sequence[Measure],
-    keys: list[str],
-    top: Sequence[Series] | None,
-    bind: Binder,
-) -> str:
-    """What the events say of the stretches that are left."""
-    split = split_by(query.dimensions, top, bind)
-    if query.joined:
-        rows = delivered(query, scope, route.events, measures, bind)
-    else:
-        rows = f"{query.selection.subject} FINAL WHERE {where(query.selection, scope, bind, stretches=route.events)}"
-    columns = [*(_bucket(query, bind) if keys else []), *split.inner]
-    sums = [f"{m.of_events(joined=_several(route))} AS m_{m.name}" for m in measures]
-    return _part(rows, columns, split.keys, sums, keys)
+    def _part(self, rows: str, sums: Sequence[str]) -> str:
+        split = split_by(self.query.dimensions, self.top, self.bind)
+        columns = [*(_bucket(self.query, self.bind) if self.keys else []), *split.inner]
+        named = [f"{text} AS m_{m.name}" for text, m in zip(sums, self.measures, strict=True)]
+        return _part(rows, columns, split.keys, named, list(self.keys))
 
 
 def _part(rows: str, columns: list[str], series: list[str], sums: list[str], keys: list[str]) -> str:
