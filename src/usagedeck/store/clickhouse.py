@@ -234,34 +234,26 @@ class Store:
         """Rows as an Arrow table with column names. Like `insert` otherwise."""
         self._insert(lambda client: client.insert_arrow(subject.value, table))
 
-    def _insert(self, insert: Callable[[Client], object]) -> None:
-        with self._write_lock:
-            try:
-                insert(self._writer)
-            except Exception as error:
-                self._writer.close()
-                self._writer = self._open(_WRITE_SETTINGS)
-                raise explain_write(error) from error
-
     def record(self, statement: Statement) -> None:
         """A small durable write on the writer's handle."""
-        with self._write_lock:
-            try:
-                self._writer.command(statement.text, parameters=dict(statement.values))
-            except Exception as error:
-                self._writer.close()
-                self._writer = self._open(_WRITE_SETTINGS)
-                raise explain_write(error) from error
+        self._insert(lambda client: client.command(statement.text, parameters=dict(statement.values)))
 
     def finds(self, statement: Statement) -> bool:
         """Whether there is any row; a small question on the writer's handle, for whoever must not be overtaken by a write."""
+        values = dict(statement.values)
+        return self._on_writer(lambda client: bool(client.query(statement.text, parameters=values).result_rows), explain)
+
+    def _insert(self, insert: Callable[[Client], object]) -> None:
+        self._on_writer(insert, explain_write)
+
+    def _on_writer(self, work: Callable[[Client], T], complaint: Callable[[Exception], Exception]) -> T:
         with self._write_lock:
             try:
-                return bool(self._writer.query(statement.text, parameters=dict(statement.values)).result_rows)
-            except Exception as error:
+                return work(self._writer)
+            except Exception as error:  # whatever it was, the handle is not to be trusted any more
                 self._writer.close()
                 self._writer = self._open(_WRITE_SETTINGS)
-                raise explain(error) from error
+                raise complaint(error) from error
 
     # --- work in the background, on handles of its own
 
