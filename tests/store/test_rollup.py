@@ -233,6 +233,26 @@ def test_an_event_that_comes_while_its_day_is_sealed(house: House, monkeypatch: 
     assert credits_of(house) == 12.5
 
 
+def test_rows_that_wait_for_their_seal_are_not_taken_for_left_over(sealed: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a seal are there before it: whoever tidies up just then must not take them away."""
+    tidying: list[threading.Thread] = []
+    publish = sealed.deck.seals.publish
+
+    def tidied(*parts: Any) -> None:
+        tidying.append(threading.Thread(target=sealed.deck.sealer._orphans))
+        tidying[-1].start()
+        tidying[-1].join(0.2)
+        publish(*parts)
+
+    sealed.send([request(sealed.deck.clock() - DAY, "late", credits="50")])
+    monkeypatch.setattr(sealed.deck.seals, "publish", tidied)
+    assert sealed.deck.sealer.look() > 0
+    for thread in tidying:
+        thread.join(30)
+        assert not thread.is_alive()
+    settle(sealed)
+
+
 def test_a_seal_begins_between_two_commits(sealed: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Begun while the writer has touched a quarter-hour and not yet written to it, a seal would miss the event for ever."""
     touched, go_on = threading.Event(), threading.Event()

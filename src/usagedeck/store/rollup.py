@@ -359,13 +359,15 @@ class Sealer:
         self._store.execute(Statement(text, {"n": sorted(numbers)}, ()))
 
     def _orphans(self) -> None:
-        """Rows of seals that were never published, and of those forgotten before the last stop."""
-        for rollup in ROLLUPS.values():
-            known = "SELECT number FROM seals WHERE rollup = {r:String}"
-            text = f"SELECT DISTINCT seal FROM {rollup.table} WHERE seal NOT IN ({known})"
-            found = {int(number) for (number,) in self._store.run(Statement(text, {"r": rollup.name}, ("seal",)))}
-            if found:
-                self._delete(rollup.table, found)
+        """Rows of seals that were never published, and of those forgotten before the last stop. While nothing is sealed: rows
+        that are about to get their seal look just the same."""
+        with self._lock:
+            for rollup in ROLLUPS.values():
+                known = "SELECT number FROM seals WHERE rollup = {r:String}"
+                text = f"SELECT DISTINCT seal FROM {rollup.table} WHERE seal NOT IN ({known})"
+                found = {int(number) for (number,) in self._store.run(Statement(text, {"r": rollup.name}, ("seal",)))}
+                if found:
+                    self._delete(rollup.table, found)
 
     def _round(self) -> None:
         if not self._tidy:
