@@ -17,7 +17,8 @@ import pytest
 from psycopg import sql
 
 from tests.waiting import until
-from usagedeck.directory.database import migrate, open_engine
+from usagedeck.directory.database import open_engine
+from usagedeck.directory.migrating import migrate
 
 NOBODY = "nobody"
 """Who runs it when we are root: it refuses to be root."""

@@ -181,8 +181,12 @@ def cli_page() -> Iterator[str]:
     yield from _command(root, root.make_context("usagedeck", [], resilient_parsing=True))
 
 
+def _is_group(command: Any) -> bool:
+    return hasattr(command, "list_commands")
+
+
 def _command(command: Any, context: Any) -> Iterator[str]:
-    inner = getattr(command, "commands", {})
+    inner = {name: command.get_command(context, name) for name in command.list_commands(context)} if _is_group(command) else {}
     if not inner:
         yield ""
         yield f"## {context.command_path}"

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from usagedeck.batches import BatchReader
-from usagedeck.columnar import ColumnReader
 from usagedeck.directory import keys
 from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
@@ -134,7 +133,6 @@ class Deck:
     eraser: Eraser
     sizes: Sizes
     reader: BatchReader
-    columns: ColumnReader
     throttle: Throttle
     clock: Clock = field(default=system_clock)
 
@@ -234,7 +232,6 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             eraser=eraser,
             sizes=sizes,
             reader=BatchReader(settings),
-            columns=ColumnReader(settings),
             throttle=Throttle(clock),
             clock=clock,
         )

@@ -8,15 +8,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+import numpy as np
+
 from usagedeck import access, ingest
+from usagedeck.columnar import ColumnReader
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, NotFound, TooBusy, UsagedeckError
+from usagedeck.events import Rejection
 from usagedeck.ingest import Receipt
 from usagedeck.readers.columns import Columns
 from usagedeck.readers.rows import Refusal, Row
+from usagedeck.store.writer import Block
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 4 * 2**20
@@ -33,13 +38,36 @@ class Here:
     def __init__(self, deck: Deck, who: access.Who) -> None:
         self._deck = deck
         self._who = who
+        self._columns = ColumnReader(deck.settings)
 
     def __call__(self, events: Sequence[bytes]) -> "Future[Receipt]":
         return ingest.take(self._deck, self._who, events)
 
     def columns(self, columns: Columns) -> "Future[Receipt]":
-        """Rejections carry the place of the row in the columns."""
-        return ingest.take_columns(self._deck, self._who, columns)
+        """The same for rows that come as columns. What is beyond doubt is written as columns, the other rows one by one; their
+        order is that of their arrival. Rejections carry the place of the row in the columns, from 0.
+        """
+        access.require(self._who, access.Permission.WRITE)
+        stamp = ingest.stamp(self._deck, self._who)
+        taken = self._columns.read(columns, stamp)
+        places = np.flatnonzero(~taken.plain).tolist()
+        rejected: list[Rejection] = []
+        events: list[tuple[int, bytes]] = []
+        for place, row in zip(places, columns.singly(places), strict=True):
+            if isinstance(row, Refusal):
+                rejected.append(Rejection(place, row.id, row.code, row.field, row.message))
+            else:
+                events.append((place, row.event))
+        checked = self._deck.reader.read([event for _, event in events], stamp)
+        bad = {rejection.index for rejection in checked.rejected}
+        good = [place for index, (place, _) in enumerate(events) if index not in bad]
+        rejected += [replace(rejection, index=events[rejection.index][0]) for rejection in checked.rejected]
+        answer = Receipt(columns.size - len(rejected), tuple(sorted(rejected, key=lambda one: one.index)))
+        if not answer.accepted:
+            return ingest.answered(answer)
+        block = Block(columns.subject, taken.table, np.flatnonzero(taken.plain).tolist(), checked.rows[columns.subject], good)
+        quarters = {self._who.workspace.id: taken.quarters | checked.quarters}
+        return ingest.when_durable(self._deck.writer.submit(block, quarters), answer)
 
 
 def here(deck: Deck, workspace_id: str) -> Here:

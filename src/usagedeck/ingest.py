@@ -3,17 +3,12 @@ of each. An event that was sent before counts once, whenever and however often i
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from usagedeck.access import Permission, Who, require
 from usagedeck.deck import Deck
 from usagedeck.events import Rejection, Stamp
-from usagedeck.readers.columns import Columns
-from usagedeck.readers.rows import Refusal
 from usagedeck.store.room import Hold
-from usagedeck.store.writer import Block
 from usagedeck.times import EARLIEST
 
 
@@ -38,40 +33,15 @@ def take(deck: Deck, who: Who, events: Sequence[bytes], hold: Hold | None = None
     floor of free disk space; the future fails with `StorageFull` or `StoreFailed` when writing does.
     """
     require(who, Permission.WRITE)
-    checked = deck.reader.read(events, _stamp(deck, who))
+    checked = deck.reader.read(events, stamp(deck, who))
     answer = Receipt(len(events) - len(checked.rejected), tuple(checked.rejected))
     if not answer.accepted:
-        return _answered(answer)
-    return _when_durable(deck.writer.submit(checked.rows, {who.workspace.id: checked.quarters}, hold), answer)
+        return answered(answer)
+    return when_durable(deck.writer.submit(checked.rows, {who.workspace.id: checked.quarters}, hold), answer)
 
 
-def take_columns(deck: Deck, who: Who, columns: Columns) -> Future[Receipt]:
-    """The same for rows of a file that come as columns. What is beyond doubt is written as columns, the other rows one by one;
-    the order of arrival is the order of the rows. Rejections carry the place of the row in the columns, from 0.
-    """
-    require(who, Permission.WRITE)
-    stamp = _stamp(deck, who)
-    taken = deck.columns.read(columns, stamp)
-    places = np.flatnonzero(~taken.plain).tolist()
-    rejected: list[Rejection] = []
-    events: list[tuple[int, bytes]] = []
-    for place, row in zip(places, columns.singly(places), strict=True):
-        if isinstance(row, Refusal):
-            rejected.append(Rejection(place, row.id, row.code, row.field, row.message))
-        else:
-            events.append((place, row.event))
-    checked = deck.reader.read([event for _, event in events], stamp)
-    bad = {rejection.index for rejection in checked.rejected}
-    good = [place for index, (place, _) in enumerate(events) if index not in bad]
-    rejected += [replace(rejection, index=events[rejection.index][0]) for rejection in checked.rejected]
-    answer = Receipt(columns.size - len(rejected), tuple(sorted(rejected, key=lambda one: one.index)))
-    if not answer.accepted:
-        return _answered(answer)
-    block = Block(columns.subject, taken.table, np.flatnonzero(taken.plain).tolist(), checked.rows[columns.subject], good)
-    return _when_durable(deck.writer.submit(block, {who.workspace.id: taken.quarters | checked.quarters}), answer)
-
-
-def _stamp(deck: Deck, who: Who) -> Stamp:
+def stamp(deck: Deck, who: Who) -> Stamp:
+    """What an event that arrives now is given, and by what it is checked."""
     workspace, floor = who.workspace, deck.seals.ledger.floor_of(who.workspace.id)
     days = workspace.retention_days
     kept = f"the workspace keeps its events for {days} days, so " if days else "what is older has expired in the workspace, so "
@@ -88,13 +58,15 @@ def _stamp(deck: Deck, who: Who) -> Stamp:
     )
 
 
-def _answered(answer: Receipt) -> Future[Receipt]:
+def answered(answer: Receipt) -> Future[Receipt]:
+    """A receipt that nothing has to be written for."""
     receipt: Future[Receipt] = Future()
     receipt.set_result(answer)
     return receipt
 
 
-def _when_durable(written: Future[None], answer: Receipt) -> Future[Receipt]:
+def when_durable(written: Future[None], answer: Receipt) -> Future[Receipt]:
+    """The receipt, as soon as what it speaks of is written."""
     receipt: Future[Receipt] = Future()
     receipt.set_running_or_notify_cancel()
 

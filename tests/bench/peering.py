@@ -19,6 +19,8 @@ from usagedeck.times import DAY
 PATIENCE = 1500.0
 """Milliseconds all rounds of one question and one peer may take together, after the answers were compared."""
 ROUNDS = 5
+FIRST = 200
+"""The turn of the first question."""
 
 
 @dataclass
@@ -43,6 +45,7 @@ def compare(asker: Asker, data: DataSet, made: Made, folder: Path, say: Callable
     say("writing the requests for the peers")
     asker.run(export_sql(source))
     found = []
+    first = FIRST
     for kind in PEERS:
         try:
             peer = kind(folder)
@@ -50,7 +53,8 @@ def compare(asker: Asker, data: DataSet, made: Made, folder: Path, say: Callable
             found.append(Bout(kind.__name__, note=f"{error}."))
             continue
         try:
-            found.append(_bout(asker, peer, source, say))
+            found.append(_bout(asker, peer, source, first, say))
+            first += ROUNDS + 1
         finally:
             peer.close()
             for left in folder.glob("requests.[ds]*"):
@@ -59,16 +63,16 @@ def compare(asker: Asker, data: DataSet, made: Made, folder: Path, say: Callable
     return found
 
 
-def _bout(asker: Asker, peer: Peer, source: Path, say: Callable[[str], None]) -> Bout:
+def _bout(asker: Asker, peer: Peer, source: Path, first: int, say: Callable[[str], None]) -> Bout:
+    """`first` is the first turn: what was asked beside one peer must not be known already when it is asked beside the next."""
     say(f"loading {peer.name}")
     bout = Bout(peer.name)
     started = time.perf_counter()
     peer.load(source)
     bout.load_seconds = time.perf_counter() - started
     bout.bytes = peer.size()
-    for number, question in enumerate(COMPARED):
+    for question in COMPARED:
         say(f"{peer.name}: {question.name}")
-        first = 2000 + number * 20
         a, b = Sample(), Sample()
         answer = peer.ask(_text(asker, question, first, peer))
         if wrong := differ(question, ours(question, asker.ask(question, first)), theirs(question, answer, peer.micros)):

@@ -210,3 +210,23 @@ def test_answers_are_sent_at_once(tmp_path: Path) -> None:
                 return await asyncio.wait_for(found, 30)
 
     assert not asyncio.run(delayed())
+
+
+# --- the commands -------------------------------------------------------------------------------------------------
+
+
+def test_a_command_loads_what_it_needs_and_nothing_else() -> None:
+    """A server that starts does not wait for what reads files, nor for what changes an old directory."""
+    for words, absent in (
+        ("from usagedeck.cli import main", ("sqlalchemy", "fastapi", "clickhouse_connect")),
+        ("from usagedeck.cli.serving import serve_command", ("alembic", "pyarrow.parquet", "usagedeck.importing")),
+    ):
+        asked = f"{words}; import sys; print([name for name in {absent} if name in sys.modules])"
+        found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
+        assert found.stdout == "[]\n", words
+
+
+def test_a_misspelt_command_is_told_the_right_one() -> None:
+    said = run("serv")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.startswith('error: There is no command "serv"; did you mean "serve"? Known: backup, demo,')

@@ -15,7 +15,8 @@ from tests.house import NOON, StillClock
 from tests.postgres import Server
 from usagedeck.catalog import Label
 from usagedeck.directory import keys
-from usagedeck.directory.database import Kept, migrate, open_engine
+from usagedeck.directory.database import Kept, open_engine
+from usagedeck.directory.migrating import migrate
 from usagedeck.directory.repo import Directory
 from usagedeck.directory.schema import metadata
 from usagedeck.errors import Conflict, StoreFailed

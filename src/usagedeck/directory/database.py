@@ -12,25 +12,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select, text, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, OperationalError
 
-from usagedeck.directory.schema import counters
+from usagedeck.directory.migrating import bring_up_to_date
+from usagedeck.directory.schema import SQLITE, counters
 from usagedeck.errors import Conflict, InvalidInput, StoreFailed
 
 T = TypeVar("T")
 
-NEWEST = "head"
-SQLITE = "sqlite"
 _CHANGES = "changes"
-_MIGRATIONS = Path(__file__).parent / "migrations"
-_MIGRATING = 0x75736167
-"""The advisory lock that one process holds while it brings a PostgreSQL directory to today's shape."""
 
 
 class Database:
@@ -42,7 +35,10 @@ class Database:
         self.engine = open_engine(url)
         self._insert: Any = sqlite.insert if self.is_file else postgresql.insert
         try:
-            migrate(self.engine)
+            bring_up_to_date(self.engine)
+        except DatabaseError as error:
+            self.engine.dispose()
+            raise Conflict(f"The directory cannot be opened: {_reason(error)}.", field="directory") from error
         except BaseException:
             self.engine.dispose()
             raise
@@ -206,26 +202,3 @@ def _postgresql(url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def migrate(engine: Engine, revision: str = NEWEST) -> None:
-    """Bring the tables to the shape of a revision, in one step. Raises `Conflict` when that cannot be."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    try:
-        with engine.connect() as connection:
-            if engine.dialect.name == SQLITE:
-                # Left to itself the driver commits after every CREATE and ALTER, and a crash between two of them would leave
-                # tables that no migration made and none can make again.
-                connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            connection.commit()
-            connection.invalidate()  # the pool shall not lend it to others
-    except DatabaseError as error:
-        raise Conflict(f"The directory cannot be opened: {_reason(error)}.", field="directory") from error
-    except CommandError as error:  # its revision is none of those in `migrations`
-        raise Conflict(f"The directory was written by a newer release; upgrade ({error}).", field="directory") from error

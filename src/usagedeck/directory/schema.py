@@ -35,6 +35,9 @@ class Names(TypeDecorator[tuple[str, ...]]):
         return tuple(value or ())
 
 
+SQLITE = "sqlite"
+"""The dialect of a file of ours; any other is a server's."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_name)s",
