@@ -1,5 +1,5 @@
 """About how much is stored of every workspace, and when: read from the engine's index, which has an entry for every few thousand
-rows. It is looked at once a minute and reads no events.
+rows. It is looked at soon after a start and then once a minute, and reads no events.
 """
 
 from bisect import bisect_left
@@ -12,7 +12,7 @@ from usagedeck.sql import Statement
 from usagedeck.store.rounds import Rounds
 from usagedeck.stretches import Stretch
 from usagedeck.table import Row
-from usagedeck.times import MINUTE, WEEK
+from usagedeck.times import MINUTE, SECOND, WEEK
 
 LOOK_EVERY = MINUTE
 GRANULE = 8192
@@ -31,7 +31,7 @@ class SizeIndex:
     def __init__(self, store: Reads) -> None:
         self._store = store
         self._found: Mapping[tuple[Subject, str], tuple[Sequence[int], Sequence[int]]] | None = None
-        self._rounds = Rounds("sizes", self.look, every=LOOK_EVERY)
+        self._rounds = Rounds("sizes", self.look, every=LOOK_EVERY, first=SECOND)
 
     def start(self) -> None:
         self._rounds.start()
