@@ -1069,6 +1069,12 @@ class Dimension:
         return columns_in(self.sql)
 
     @property
+    def indexed(self) -> bool:
+        """Single rows are found by it without reading the others."""
+        found = _COLUMNS.get(self.sql)
+        return found is not None and (found.indexed or found.name == "id")
+
+    @property
     def mostly_distinct(self) -> bool:
         """So many values that a list of them tells little."""
         return any(f.many for name in self.columns if (f := _COLUMNS[name]))

@@ -26,25 +26,58 @@ class LogPage:
     older: Cursor | None
     newer: Cursor | None
     about: About
+    reached: int | None = None
+    """Of a page that is still being looked for: the instant up to which that was done. Its neighbour there begins behind it."""
 
 
 def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: bool = False) -> LogPage:
     """A page of the log; with `stream` and no limit, all of it in flat memory."""
+    if not stream:
+        *_, page = growing(deck, who, view, query)
+        return page
+    scope, query, about = _readable(deck, who, view, query)
+    columns, write, _ = log_shape(deck, query, scope, who.workspace.currency)
+    rows = deck.answers.stream(sql.compile_log(query, scope))
+    return LogPage(Table(columns, (write(row[2:]) for row in rows)), None, None, about)
+
+
+def growing(deck: Deck, who: Who, view: View | None, query: LogQuery) -> Iterator[LogPage]:
+    """A page of the log while it is being looked for: each has the rows of the one before and further ones behind them. The last
+    one is the page. What is read backwards is told when it is all there."""
+    scope, query, about = _readable(deck, who, view, query)
+    columns, write, _ = log_shape(deck, query, scope, who.workspace.currency)
+    found: list[Row] = []
+    backwards = query.upwards is not query.ascending
+
+    def page(*, more: bool, reached: int | None = None) -> LogPage:
+        rows = found[: query.limit]
+        if backwards:
+            rows.reverse()
+        older, newer = neighbours(query, [(row[0], str(row[1])) for row in rows], more)
+        if reached is not None:
+            behind = Cursor(reached, "", Direction.NEWER if query.upwards else Direction.OLDER)
+            older, newer = (older, behind) if query.upwards else (behind, newer)
+        return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, about, reached)
+
+    for low, high in sql.steps(query, scope, deck.sizes):
+        selection = replace(query.selection, window=replace(query.selection.window, start=low, end=high))
+        left = None if query.limit is None else max(1, query.limit - len(found))
+        found += deck.answers.run(
+            sql.compile_log(replace(query, selection=selection, limit=left), scope), span_of(scope, selection)
+        )
+        if query.limit is not None and len(found) > query.limit:
+            break
+        reached = high if query.upwards else low
+        if reached not in query.reading and not backwards:
+            yield page(more=True, reached=reached)
+    yield page(more=query.limit is not None and len(found) > query.limit)
+
+
+def _readable(deck: Deck, who: Who, view: View | None, query: LogQuery) -> tuple[Scope, LogQuery, About]:
+    """What of the log the asker may read, and is still there to be read."""
     scope = access.scope(deck, who, view)
     selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
-    query = replace(query, selection=named(deck, selection, scope))
-    statement = sql.compile_log(query, scope)
-    columns, write, _ = log_shape(deck, query, scope, who.workspace.currency)
-    if stream:
-        return LogPage(Table(columns, (write(row[2:]) for row in deck.answers.stream(statement))), None, None, about)
-    rows = list(deck.answers.run(statement, span_of(scope, query.selection)))
-    more = query.limit is not None and len(rows) > query.limit
-    rows = rows[: query.limit]
-    backwards = query.cursor is not None and (query.cursor.direction is Direction.NEWER) is not query.ascending
-    if backwards:
-        rows.reverse()
-    older, newer = neighbours(query, [(row[0], str(row[1])) for row in rows], more)
-    return LogPage(Table(columns, [write(row[2:]) for row in rows]), older, newer, about)
+    return scope, replace(query, selection=named(deck, selection, scope)), about
 
 
 def log_lines(
@@ -54,10 +87,8 @@ def log_lines(
 
     It is the same to the last byte as the CSV of `log`'s table. The engine writes it where it can: that is far faster.
     """
-    scope = access.scope(deck, who, view)
-    selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
-    zone = selection.window.zone
-    query = replace(query, selection=named(deck, selection, scope))
+    scope, query, about = _readable(deck, who, view, query)
+    zone = query.selection.window.zone
     columns, _, parts = log_shape(deck, query, scope, who.workspace.currency)
     starts, millis, texts = zip(*offsets(zone, EARLIEST, about.complete_through // DAY * DAY + 2 * DAY), strict=True)
     statement = sql.compile_lines(

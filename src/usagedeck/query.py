@@ -25,6 +25,7 @@ from usagedeck.catalog import (
     dimension,
 )
 from usagedeck.errors import InvalidInput, did_you_mean
+from usagedeck.stretches import Stretch
 from usagedeck.times import parse_instant
 from usagedeck.windows import TOTAL, Buckets, Interval, Window, buckets
 
@@ -370,6 +371,19 @@ class LogQuery:
             raise InvalidInput("columns is empty; name at least one.", field="columns")
         if self.limit is not None and not 1 <= self.limit <= 1000:
             raise InvalidInput(f"limit is {self.limit}; it lies between 1 and 1000.", field="limit")
+
+    @property
+    def upwards(self) -> bool:
+        """Whether its rows are read from the oldest one on. A page that was paged back to is shown the other way round."""
+        return self.ascending if self.cursor is None else self.cursor.direction is Direction.NEWER
+
+    @property
+    def reading(self) -> Stretch:
+        """From when to when its rows may be: the window, from the cursor on."""
+        start, end = self.selection.window.start, self.selection.window.end
+        if self.cursor is None:
+            return start, end
+        return (max(start, self.cursor.time), end) if self.upwards else (start, min(end, self.cursor.time + 1))
 
 
 def neighbours(query: LogQuery, places: Sequence[tuple[int, str]], more: bool) -> tuple[Cursor | None, Cursor | None]:

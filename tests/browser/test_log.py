@@ -1,11 +1,16 @@
 """The request log: search, columns, pages, details, ways from one row to others."""
 
 import re
+import threading
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
+from usagedeck.query import LogQuery
+from usagedeck.times import DAY
 
 
 def query(page: Page) -> dict[str, list[str]]:
@@ -39,6 +44,34 @@ def test_search_finds_names(open_page: Open) -> None:
     page = open_page("tab=log&q=prod-web")
     expect(page.locator("ud-log tbody tr td:nth-child(6)").first).to_have_text("prod-web")
     expect(page.get_by_label("Search the log")).to_have_value("prod-web")
+
+
+def test_a_long_search_shows_what_it_found_and_can_be_stopped(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    going_on = threading.Event()
+
+    def steps(query: LogQuery, *_: object) -> Iterator[tuple[int, int]]:
+        low, high = query.reading
+        yield high - DAY, high
+        going_on.wait(30)
+        yield low, high - DAY
+
+    monkeypatch.setattr("usagedeck.sql.steps", steps)
+    page = open_page("tab=log&q=speech-to-text&r=7d")
+    rows = page.locator("ud-log tbody tr")
+    rows.first.wait_for()
+    found = rows.count()
+    assert 0 < found < 100, "a day has some, and a page has room for more"
+    note = page.locator("ud-finding")
+    expect(note).to_contain_text("Searched back to Nov ")
+    expect(note.get_by_role("progressbar", name="Searched")).to_be_visible()
+    note.get_by_role("button", name="Stop").click()
+    expect(note).to_contain_text("Stopped at Nov ")
+    assert rows.count() == found
+    going_on.set()
+    page.get_by_role("button", name="Older").click()
+    expect(note).to_be_hidden()
+    assert query(page)["cursor"]
+    expect(rows).not_to_have_count(found)
 
 
 def test_older_newer_and_back(open_page: Open) -> None:

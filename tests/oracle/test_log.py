@@ -1,5 +1,7 @@
 """Every row of the log is what was sent first, every event is on exactly one page, and the rows add up to the charts."""
 
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ from tests.oracle.oracle import Ask, Event
 from tests.oracle.world import LABELS, NOW, WINDOWS, YEAR, World
 from usagedeck import listing
 from usagedeck.catalog import Label, Subject, fields, log_field
-from usagedeck.query import LogQuery, Selection, parse_search
-from usagedeck.times import zone
+from usagedeck.query import Cursor, Direction, LogQuery, Selection, parse_search
+from usagedeck.sql import UNKNOWN
+from usagedeck.stretches import Stretch
+from usagedeck.times import HOUR, zone
 from usagedeck.windows import Window
 
 SUMS = ("credits", "characters", "input_tokens", "output_tokens", "cost", "charge_count")
@@ -63,6 +67,48 @@ def test_paging_back_meets_the_same_pages(world: World, ascending: bool, limit: 
         back.append(list(page.table.rows))
     assert back == forth[::-1]
     assert neighbours(page)[0] is None
+
+
+@dataclass(frozen=True)
+class Even:
+    """Sizes as if events were evenly spread; they are not, so some steps find little and others much."""
+
+    def rows(self, _subject: Subject, _workspace_id: str, stretch: Stretch) -> int | None:
+        return (stretch[1] - stretch[0]) // HOUR
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize("text", ["", "curl", "nothing holds this"])
+def test_a_page_grows_and_is_the_same_in_the_end(
+    world: World, text: str, direction: Direction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops and goes on from where it was stopped meets every row once."""
+    monkeypatch.setattr("usagedeck.sql.stepping.FIRST", 20)
+    monkeypatch.setattr("usagedeck.sql.stepping.FIRST_OF_SOME", 100)
+    deck, who = world.house.deck, world.house.who
+    columns = (log_field("time", Subject.REQUESTS), log_field("id", Subject.REQUESTS))
+    selection = Selection(Subject.REQUESTS, Window(*YEAR, zone("UTC")), (), parse_search(text))
+    ascending = direction is Direction.NEWER
+    query = LogQuery(selection, columns, ascending=ascending, limit=400)
+    parts = list(listing.growing(replace(deck, sizes=Even()), who, None, query))
+    assert len(parts) > 2
+    for part, following in pairwise(parts):
+        rows = [list(row) for row in part.table.rows]
+        assert [list(row) for row in following.table.rows][: len(rows)] == rows
+        assert part.reached is not None
+    whole = listing.log(replace(deck, sizes=UNKNOWN), who, None, query)
+    assert [list(row) for row in parts[-1].table.rows] == [list(row) for row in whole.table.rows]
+    assert (parts[-1].older, parts[-1].newer, parts[-1].reached) == (whole.older, whole.newer, None)
+
+    found: list[Any] = []
+    cursor: Cursor | None = None
+    while True:  # always stopped after the first step
+        part = next(listing.growing(replace(deck, sizes=Even()), who, None, replace(query, cursor=cursor)))
+        found += [list(row) for row in part.table.rows]
+        if (cursor := part.newer if ascending else part.older) is None:
+            break
+    everything = listing.log(deck, who, None, replace(query, limit=None))
+    assert found == [list(row) for row in everything.table.rows]
 
 
 @pytest.mark.parametrize("window", [*list(WINDOWS.values())[::2], YEAR])

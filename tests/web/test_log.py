@@ -1,5 +1,6 @@
 """`/api/v1/requests` and `/deliveries`: columns, order, and pages that lose and repeat nothing."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import EVENTS, Town, at, build_town
 from usagedeck.catalog import Subject, fields
+from usagedeck.errors import QueryTooHeavy
 from usagedeck.query import Cursor, Direction
 
 START = at("2026-10-01T00:00:00Z")
@@ -32,6 +34,42 @@ def page(client: httpx2.Client, path: str = "requests", **params: Any) -> dict[s
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
+
+
+# --- pages that grow ----------------------------------------------------------------------------------------------
+
+
+def test_a_page_as_lines_while_it_is_found(place: Place, asker: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = page(asker, limit=5)
+    times = [row[[c["name"] for c in whole["columns"]].index("time")] for row in whole["rows"]]
+    cut, above = at(times[2]), sum(time >= times[2] for time in times)
+    assert 0 < above < 5
+    monkeypatch.setattr("usagedeck.sql.steps", lambda query, *_: iter([(cut, query.reading[1]), (query.reading[0], cut)]))
+    answer = asker.get("/api/v1/requests", params={"start": START, "limit": 5}, headers={"accept": "application/x-ndjson"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    first, last = (json.loads(line) for line in answer.text.splitlines())
+    assert (first["reached"], len(first["rows"])) == (times[2], above)
+    assert first["rows"] == whole["rows"][:above]
+    assert page(asker, limit=5 - above, cursor=first["older"])["rows"] == whole["rows"][above:]
+    assert last == whole | {"reached": None}
+
+
+def test_a_page_that_cannot_be_found_to_its_end(asker: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went wrong is the last line; what goes wrong at once is an error as always."""
+
+    def steps(query: Any, *_: Any) -> Iterator[tuple[int, int]]:
+        yield query.reading[1] - 1, query.reading[1]
+        raise QueryTooHeavy("That was too much.")
+
+    lines = {"accept": "application/x-ndjson"}
+    with monkeypatch.context() as patched:
+        patched.setattr("usagedeck.sql.steps", steps)
+        answer = asker.get("/api/v1/requests", params={"start": START}, headers=lines)
+    first, last = (json.loads(line) for line in answer.text.splitlines())
+    assert first["reached"]
+    assert (last["problem"]["status"], last["problem"]["detail"]) == (422, "That was too much.")
+    answer = asker.get("/api/v1/requests", params={"start": START, "limit": 0}, headers=lines)
+    assert problem(answer, 400)["field"] == "limit"
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, sett
 from usagedeck.sql.sealing import fill, source
 from usagedeck.sql.split import Series
 from usagedeck.sql.statement import Bound, Scope, Statement
+from usagedeck.sql.stepping import steps
 from usagedeck.sql.usage import compile, compile_top, folds, rank  # noqa: A004 - the word of the field
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "rank",
     "settle",
     "source",
+    "steps",
 ]

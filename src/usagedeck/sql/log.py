@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from usagedeck.query import Direction, LogQuery, Selection
+from usagedeck.query import LogQuery, Selection
 from usagedeck.seals import QUARTER
 from usagedeck.sql.conditions import expression, where
 from usagedeck.sql.statement import Binder, Scope, Statement
@@ -24,9 +24,8 @@ def compile_log(query: LogQuery, scope: Scope) -> Statement:
 def compile_rows(query: LogQuery, scope: Scope, columns: Mapping[str, str], bind: Binder) -> Statement:
     """The rows of a page, with columns by name and SQL."""
     chosen = where(query.selection, scope, bind)
-    upwards = query.ascending
+    upwards = query.upwards
     if query.cursor is not None:
-        upwards = query.cursor.direction is Direction.NEWER
         at, id_ = bind(query.cursor.time, "Int64"), bind(query.cursor.id, "String")
         sign = ">" if upwards else "<"
         chosen += f" AND time {sign}= {at} AND (time {sign} {at} OR id {sign} {id_})"

@@ -1,7 +1,7 @@
 """Our own API: usage, the log, values of dimensions, the catalogue. Every answer also comes as CSV, at the same address with
 `.csv` behind the path, or for `Accept: text/csv`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
@@ -19,6 +19,8 @@ from usagedeck.web.params import Asked, listed
 from usagedeck.web.problems import REFUSALS, json
 from usagedeck.web.tables import (
     AS_CSV,
+    AS_CSV_OR_LINES,
+    NDJSON,
     TIME_ZONE,
     CsvResponse,
     TableOut,
@@ -28,6 +30,7 @@ from usagedeck.web.tables import (
     download,
     file_name,
     freshness,
+    growing,
     refuse_outside_workspace,
     wants_csv,
     window_of,
@@ -58,6 +61,7 @@ class LogOut(TableOut):
     window: WindowOut
     older: str | None = Field(description="Cursor of the page before in time; null when there is none.")
     newer: str | None = Field(description="Cursor of the page after in time; null when there is none.")
+    reached: str | None = Field(description="Of a page that is still being looked for: the instant up to which that was done.")
     place: str = Field(description="Where `/log/tail` goes on from here, as its `after`: what it brings is not yet on this page.")
 
 
@@ -138,17 +142,18 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
     )
 
 
-@router.get("/requests", response_model=LogOut, responses=AS_CSV, summary="The request log", tags=["questions"])
+@router.get("/requests", response_model=LogOut, responses=AS_CSV_OR_LINES, summary="The request log", tags=["questions"])
 @router.get("/requests.csv", response_class=CsvResponse, summary="The request log as CSV", tags=["questions"])
 def requests(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]) -> Response:
-    """Single requests, newest first, a page at a time; as CSV all of them."""
+    """Single requests, newest first, a page at a time; as CSV all of them. For `Accept: application/x-ndjson` a page comes as
+    lines while it is being looked for: each is the page with what was found so far, and the last one is the page."""
     return _log(request, deck, asked, Subject.REQUESTS)
 
 
-@router.get("/deliveries", response_model=LogOut, responses=AS_CSV, summary="The delivery log", tags=["questions"])
+@router.get("/deliveries", response_model=LogOut, responses=AS_CSV_OR_LINES, summary="The delivery log", tags=["questions"])
 @router.get("/deliveries.csv", response_class=CsvResponse, summary="The delivery log as CSV", tags=["questions"])
 def deliveries(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]) -> Response:
-    """Single attempts to deliver a webhook, newest first, a page at a time; as CSV all of them."""
+    """Single attempts to deliver a webhook, newest first, a page at a time; as CSV all of them. Lines as for the request log."""
     return _log(request, deck, asked, Subject.DELIVERIES)
 
 
@@ -171,18 +176,23 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
         pieces, about = listing.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
         return download(pieces, file_name(subject, window=about.window), about)
     place = deck.commits.latest
-    page = listing.log(deck, who, asked.view(), query)
-    return json(
-        {
-            "columns": columns_of(page.table),
-            "rows": json_rows(page.table),
-            "window": window_of(page.about.window),
-            "older": page.older.encode() if page.older else None,
-            "newer": page.newer.encode() if page.newer else None,
-            "place": str(place),
-            **freshness(page.about),
-        }
-    )
+    if request.headers.get("accept", "").startswith(NDJSON):
+        pages = listing.growing(deck, who, asked.view(), query)
+        return growing(request, (_log_out(page, place) for page in pages))
+    return json(_log_out(listing.log(deck, who, asked.view(), query), place))
+
+
+def _log_out(page: listing.LogPage, place: int) -> dict[str, Any]:
+    return {
+        "columns": columns_of(page.table),
+        "rows": json_rows(page.table),
+        "window": window_of(page.about.window),
+        "older": page.older.encode() if page.older else None,
+        "newer": page.newer.encode() if page.newer else None,
+        "place": str(place),
+        "reached": None if page.reached is None else iso(page.reached),
+        **freshness(page.about),
+    }
 
 
 @router.get("/values/{name:path}", response_model=TableOut, responses=AS_CSV, summary="Values of a dimension", tags=["questions"])

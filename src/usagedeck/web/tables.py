@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
@@ -12,10 +13,11 @@ from usagedeck import access, report
 from usagedeck.access import Who
 from usagedeck.catalog import Dimension, Type
 from usagedeck.deck import Deck
-from usagedeck.errors import NotAllowed
+from usagedeck.errors import NotAllowed, UsagedeckError
 from usagedeck.table import Column, Table, csv_lines
 from usagedeck.times import iso, local_date, zone_name
 from usagedeck.web.params import Asked
+from usagedeck.web.problems import of_error
 from usagedeck.windows import Window
 
 
@@ -29,6 +31,11 @@ TIME_ZONE = Column("time_zone", Type.STRING, "Time zone")
 """In every download: whose clock its instants are on."""
 
 AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+NDJSON = "application/x-ndjson"
+AS_CSV_OR_LINES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}, NDJSON: {"schema": {"type": "string"}}}}
+}
 
 
 class ColumnOut(BaseModel):
@@ -81,6 +88,21 @@ def download(pieces: Iterator[bytes], name: str, about: report.About) -> Respons
         **({"x-available-from": iso(about.available_from)} if about.available_from is not None else {}),
     }
     return CsvResponse(chain((first,), pieces), headers=headers)
+
+
+def growing(request: Request, answers: Iterator[dict[str, Any]]) -> Response:
+    """An answer that is told while it grows, a line each time. The first line is there before the answer begins, so that an early
+    failure is a clean error; of a later one the last line says what the error would have said."""
+    first = next(answers)
+    return StreamingResponse(_lines(request, first, answers), media_type=NDJSON, headers={"x-accel-buffering": "no"})
+
+
+def _lines(request: Request, first: dict[str, Any], others: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    try:
+        for answer in chain((first,), others):
+            yield msgspec.json.encode(answer) + b"\n"
+    except UsagedeckError as error:
+        yield b'{"problem":%b}\n' % bytes(of_error(request, error).body)
 
 
 def freshness(about: report.About) -> dict[str, str | None]:

@@ -7,7 +7,7 @@ const RETRIES = 2;
 const KEPT = 60;
 
 /** Why there is no answer. `status` 0: the server could not be reached. */
-class Problem extends Error {
+export class Problem extends Error {
   /** @param {{status: number, detail: string, code?: string, field?: string, request_id?: string}} about */
   constructor({status, detail, code = '', field = null, request_id: id = ''}) {
     super(detail);
@@ -69,11 +69,12 @@ const pause = (seconds, signal) =>
     );
   });
 
-/** The answer to a question. A server that is briefly too busy is asked again when it said to. */
-export async function get(url, signal) {
+/** The same; a server that is briefly too busy is asked again when it said to. */
+export async function patiently(url, options) {
+  const {signal} = options;
   for (let left = RETRIES; ; left--) {
     try {
-      return await (await call(url, {signal})).json();
+      return await call(url, options);
     } catch (problem) {
       if (problem.status !== 429 || !left || !(problem.retryAfter <= 5)) throw problem;
       await pause(problem.retryAfter || 1, signal);
@@ -81,12 +82,15 @@ export async function get(url, signal) {
   }
 }
 
+/** The answer to a question. */
+export const get = async (url, signal) => (await patiently(url, {signal})).json();
+
 const answers = new Map();
 
 /** The same, remembered: one page asks the same question in several places, and going back shows at once what was shown. */
-async function remembered(url, signal) {
+async function remembered(url, signal, fetch, partly) {
   if (answers.has(url)) return answers.get(url);
-  const answer = await get(url, signal);
+  const answer = await fetch(url, signal, partly);
   answers.set(url, answer);
   if (answers.size > KEPT) answers.delete(answers.keys().next().value);
   return answer;
@@ -114,10 +118,12 @@ export class Question {
   /**
    * @param host the element that is rendered again whenever something changes
    * @param {(data: object) => void} [onData] told every answer
+   * @param {(url: string, signal: AbortSignal, partly: (data: object) => void) => Promise<object>} [fetch] may tell parts before
    */
-  constructor(host, onData = () => {}) {
+  constructor(host, onData = () => {}, fetch = get) {
     this.host = host;
     this.onData = onData;
+    this._get = fetch;
     this.url = null;
     this.data = null;
     /** @type {?Problem} */
@@ -154,7 +160,15 @@ export class Question {
     this.host.requestUpdate();
   }
 
+  /** Be content with what is there. */
+  stop() {
+    this._stop();
+    this.loading = false;
+    this.host.requestUpdate();
+  }
+
   _stop() {
+    this.partial = false;
     this._abort?.abort();
     clearTimeout(this._timer);
   }
@@ -167,10 +181,19 @@ export class Question {
       this.host.requestUpdate();
     }, SLOW);
     try {
-      const data = await remembered(url, abort.signal);
+      const take = (data) => {
+        if (abort.signal.aborted) return;
+        this.data = data;
+        this.onData(data);
+        this.host.requestUpdate();
+      };
+      const data = await remembered(url, abort.signal, this._get, (part) => {
+        this.partial = true;
+        take(part);
+      });
       if (abort.signal.aborted) return;
-      this.data = data;
-      this.onData(data);
+      this.partial = false;
+      take(data);
     } catch (error) {
       if (abort.signal.aborted) return;
       this.error = error;

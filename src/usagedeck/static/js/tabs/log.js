@@ -1,6 +1,6 @@
 /** `<ud-log>`: single requests or deliveries; search, filters, a histogram of what matches, pages older and newer, a drawer. */
 import {LitElement, css, html, live, nothing, repeat} from '../../vendor/lit.js';
-import {Question, anythingQuestion, asCsv, logQuestion, tailQuestion, usageQuestion} from '../api.js';
+import {Question, anythingQuestion, asCsv, get, logQuestion, tailQuestion, usageQuestion} from '../api.js';
 import {typed, typedFilters, withFilter} from '../catalog.js';
 import {byStatus, columnsOf, overTime, sumOf} from '../chart/figures.js';
 import '../chart/plot.js';
@@ -53,7 +53,7 @@ class Log extends LitElement {
   constructor() {
     super();
     const learn = (data) => this.page.names.learn(data);
-    this._rows = new Question(this, learn);
+    this._rows = new Question(this, learn, (...asked) => this._find(...asked));
     this._counts = new Question(this);
     this._anything = new Question(this);
     this._docked = true;
@@ -106,7 +106,7 @@ class Log extends LitElement {
     const {page} = this;
     const {state} = page;
     const rows = this._shown;
-    const none = rows && !rows.rows.length && !this._rows.loading && !state.cursor;
+    const none = rows && !rows.rows.length && !this._rows.loading && !state.cursor && !rows.reached;
     if (none && !state.f.length && !state.q && state.of === 'requests') this._anything.ask(anythingQuestion(page));
     if (none && !this._anything.loading && this._anything.data?.rows.length === 0 && state.of === 'requests' && !state.id) {
       import('./welcome.js');
@@ -142,6 +142,7 @@ class Log extends LitElement {
               @pointerenter=${() => this._reads('pointer', true)} @pointerleave=${() => this._reads('pointer', false)}
               @focusin=${() => this._reads('focus', true)} @focusout=${() => this._reads('focus', false)}
               >${logTable(page, rows, this._columns, (id, from) => this._open(id, from))}</div>
+            ${rows.reached ? html`<ud-finding .page=${page} .answer=${rows} .going=${this._rows.loading} @stop=${() => this._rows.stop()}></ud-finding>` : nothing}
             <div class="pages">
               <button class="button" ?disabled=${!rows.newer} @click=${() => page.go({cursor: rows.newer, id: ''})}>‹ Newer</button>
               <button class="button" ?disabled=${!rows.older} @click=${() => page.go({cursor: rows.older, id: ''})}>Older ›</button></div>`,
@@ -154,6 +155,12 @@ class Log extends LitElement {
             : nothing
         }
       </div>`;
+  }
+
+  /** Rows that have to be looked for are shown as they are found. */
+  async _find(url, signal, partly) {
+    const {q, f} = this.page.state;
+    return q || f.length ? (await import('./finding.js')).find(url, signal, partly) : get(url, signal);
   }
 
   // --- what arrives

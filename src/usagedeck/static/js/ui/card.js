@@ -24,7 +24,7 @@ export function cardBody(questions, height, content) {
   return html`
     ${loading && main.data ? html`<div class="progress"></div>` : nothing}
     ${failed ? problemNote(failed.error, () => questions.filter((q) => q.error).forEach((q) => q.retry())) : nothing}
-    <div class=${loading && main.data ? 'busy' : ''} aria-busy=${loading}>
+    <div class=${loading && main.data && !main.partial ? 'busy' : ''} aria-busy=${loading}>
       ${main.data ? content() : loading ? waiting(main.slow, height) : nothing}
     </div>`;
 }
