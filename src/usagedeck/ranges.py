@@ -3,12 +3,12 @@
 A range becomes a window when it meets a zone and a "now"; all questions of one page load share one "now" (`as_of`).
 """
 
-import calendar
 import re
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from usagedeck.errors import InvalidInput
+from usagedeck.periods import billing_period, month_of
 from usagedeck.times import HOUR, first_instant, local_date, parse_instant
 from usagedeck.windows import Window
 
@@ -31,17 +31,16 @@ def parse_range(text: str, *, zone: ZoneInfo, now: int, billing_day: int = 1, fi
             raise InvalidInput(f"{field} {text}: count from 1 to {MAX_COUNT}.", field=field)
         if match[2] == "h":
             return Window(now - count * HOUR, now, zone)
-        first = today - timedelta(days=count - 1) if match[2] == "d" else _month(today, 1 - count)
+        first = today - timedelta(days=count - 1) if match[2] == "d" else month_of(today, 1 - count)
         return Window(first_instant(first, 0, zone), now, zone)
     if text in ("month", "year"):
         first = today.replace(day=1) if text == "month" else date(today.year, 1, 1)
         return Window(first_instant(first, 0, zone), now, zone)
     if text == "last-month":
-        return _days(_month(today, -1), _month(today, 0), zone)
+        return _days(month_of(today, -1), month_of(today, 0), zone)
     if match := re.fullmatch(r"billing(?:-(\d{1,3}))?", text):
-        back = int(match[1] or 0)
-        begin, end = _billing(today, billing_day, back), _billing(today, billing_day, back - 1)
-        return _days(begin, end, zone) if back else Window(first_instant(begin, 0, zone), now, zone)
+        period = billing_period(now, billing_day, zone, back=int(match[1] or 0))
+        return Window(period.start, min(period.end, now), zone)
     if match := re.fullmatch(r"([12]\d{3})(?:-(\d\d))?", text):
         return _calendar(int(match[1]), match[2], zone, field)
     if ".." in text:
@@ -55,30 +54,13 @@ def _days(first: date, end: date, zone: ZoneInfo) -> Window:
     return Window(first_instant(first, 0, zone), first_instant(end, 0, zone), zone)
 
 
-def _month(day: date, step: int) -> date:
-    """The first day of the month that lies `step` months from the one of `day`."""
-    count = day.year * 12 + day.month - 1 + step
-    return date(count // 12, count % 12 + 1, 1)
-
-
-def _billing(today: date, billing_day: int, back: int) -> date:
-    """The first day of the billing period that lies `back` periods before today's; short months clamp the day."""
-
-    def begins(month: date) -> date:
-        return month.replace(day=min(billing_day, calendar.monthrange(month.year, month.month)[1]))
-
-    this = _month(today, 0)
-    current = this if begins(this) <= today else _month(today, -1)
-    return begins(_month(current, -back))
-
-
 def _calendar(year: int, month: str | None, zone: ZoneInfo, field: str) -> Window:
     if month is None:
         return _days(date(year, 1, 1), date(year + 1, 1, 1), zone)
     if not 1 <= int(month) <= 12:
         raise InvalidInput(f"{field}: there is no month {month}.", field=field)
     first = date(year, int(month), 1)
-    return _days(first, _month(first, 1), zone)
+    return _days(first, month_of(first, 1), zone)
 
 
 def _edge(text: str, zone: ZoneInfo, field: str) -> int:
