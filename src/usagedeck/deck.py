@@ -4,11 +4,13 @@ import fcntl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from usagedeck.batches import BatchReader
 from usagedeck.directory import keys
@@ -26,9 +28,14 @@ from usagedeck.store.erased import Erased
 from usagedeck.store.eraser import Eraser
 from usagedeck.store.expiry import Ages, Expirer
 from usagedeck.store.merging import Merger
+from usagedeck.store.metering import Metering
+from usagedeck.store.reservations import Journal
 from usagedeck.store.rollup import Sealer, Seals
 from usagedeck.store.sizes import SizeIndex
-from usagedeck.store.writer import Writer
+from usagedeck.store.used import Used
+from usagedeck.store.writer import Quarters, Rows, Writer
+
+T = TypeVar("T")
 
 Clock = Callable[[], int]
 
@@ -132,14 +139,16 @@ class Deck:
     erased: Erased
     eraser: Eraser
     sizes: Sizes
+    metering: Metering
     reader: BatchReader
     throttle: Throttle
     clock: Clock = field(default=system_clock)
 
 
 @contextmanager
-def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]:
-    """Open everything; close it in the reverse order, after writing what is waiting.
+def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[], float] = time.monotonic) -> Iterator[Deck]:
+    """Open everything; close it in the reverse order, after writing what is waiting. `ticks` counts seconds, whatever is done to
+    the clock.
 
     Raises `Conflict` when another process has the data folder open.
     """
@@ -162,9 +171,25 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         arrivals = Arrivals(clock, store.latest_arrival())
         commits = Commits(arrivals.latest)
 
-        def written(quarters: Mapping[str, Collection[int]]) -> None:
+        sizes = SizeIndex(store)
+        journal = Journal(settings.data_dir, settings.reservation_seconds)
+        used = Used(store, seals.ledger, sizes)
+        keep = settings.reservation_seconds
+        metering = Metering(used, commits, seals.ledger.floors, journal, keep=keep, clock=clock, ticks=ticks)
+        stack.callback(metering.close)
+
+        def written(quarters: Quarters, rows: Sequence[Rows] | None) -> None:
             shelf.changes.note(quarters)
-            commits.note(arrivals.latest, quarters)
+            metering.written(arrivals.latest, quarters, rows)
+
+        def erase(quarters: Quarters, work: Callable[[], T]) -> Future[T]:
+            def revised() -> T:
+                try:
+                    return work()
+                finally:
+                    metering.revised(quarters)
+
+            return writer.change(quarters, revised)
 
         writer = Writer(
             store,
@@ -206,7 +231,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             seals,
             erased,
             writer.between,
-            writer.change,
+            erase,
             sealer.standing_still,
             lambda workspace: directory.erase(workspace, partial(erased.covers, workspace)),
             clock,
@@ -214,9 +239,9 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
         )
         eraser.start()
         stack.callback(eraser.close)
-        sizes = SizeIndex(store)
         sizes.start()
         stack.callback(sizes.close)
+        metering.start()
         yield Deck(
             settings=settings,
             store=store,
@@ -231,6 +256,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock) -> Iterator[Deck]
             erased=erased,
             eraser=eraser,
             sizes=sizes,
+            metering=metering,
             reader=BatchReader(settings),
             throttle=Throttle(clock),
             clock=clock,

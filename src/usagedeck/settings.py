@@ -87,6 +87,14 @@ class Settings(BaseSettings):
         "deliveries within it: choose it longer than your retries go on.",
     )
 
+    reservation_seconds: int = Field(
+        600,
+        ge=1,
+        le=86_400,
+        description="How long credits stay reserved for a request whose event does not come. Choose it longer than your longest "
+        "request and the time until its event is sent.",
+    )
+
     # sign-in
     session_hours: int = Field(24 * 14, ge=1, description="How long a sign-in lasts.")
     sign_in_attempts: int = Field(

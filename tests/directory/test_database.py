@@ -95,7 +95,7 @@ def test_a_directory_of_an_older_release_is_brought_to_today_with_all_its_data(
     assert (space.id, space.name, space.currency, space.time_zone) == ("ws", "Acme", "eur", "Europe/Berlin")
     assert (space.billing_day, space.concurrency_limit, space.full_ip, space.created_at) == (15, 7, True, 1)
     assert space.retention_days == space.rollup_days == (30 if revision == "0002" else None), "rollups went with the events"
-    assert space.redactions == ()
+    assert (space.redactions, space.credit_limit) == ((), None)
     ((user, member),) = directory.people.members("ws")
     assert (user.id, user.email, user.name, user.password, user.created_at) == ("ana", "ana@acme.test", "Ana", "hash", 2)
     assert (member.role, member.full_read, member.created_at) == ("member", True, 3)

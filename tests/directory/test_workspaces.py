@@ -21,6 +21,7 @@ def test_workspaces_are_listed_oldest_first(directory: Directory, clock: StillCl
 
 def test_settings_of_a_workspace_are_changed_one_by_one(directory: Directory) -> None:
     made = directory.workspaces.add("other", "Globex", currency="eur", time_zone="UTC", redactions=("path",), retention_days=9)
+    assert made.credit_limit is None
     assert directory.workspaces.get("other") == made
     directory.workspaces.change("other", {"name": "Globex II", "retention_days": None, "redactions": ("path", "attributes.x")})
     changed = replace(made, name="Globex II", retention_days=None, redactions=("path", "attributes.x"))

@@ -21,8 +21,9 @@ import pytest
 from tests.house import NOON, House, build_house
 from tests.web.conftest import Place, opened
 from usagedeck import admin
-from usagedeck.access import Permission, Role
+from usagedeck.access import Permission, Role, View
 from usagedeck.catalog import DIMENSIONS, METRICS, Label, Subject, Type
+from usagedeck.meters import Kind
 from usagedeck.query import Op
 from usagedeck.times import HOUR
 
@@ -111,6 +112,9 @@ def furnish(house: House, mark: str, owner: str) -> None:
     for n in range(2):
         house.do(admin.CreateKey(workspace=house.workspace_id, id=f"key-{mark}-{n}", label=f"Key {mark}", user=owner))
     house.do(admin.PutGroup(workspace=house.workspace_id, id=f"group-{mark}", name=f"Group {mark}", users=[owner]))
+    limited = ((Kind.KEY, f"key-{mark}-0"), (Kind.MEMBER, owner), (Kind.GROUP, f"group-{mark}"), (Kind.WORKSPACE, None))
+    for of, whose in limited:
+        house.do(admin.SetLimit(workspace=house.workspace_id, kind=of, id=whose, credit_limit=60))
 
 
 def add_person(house: House, id_: str, role: Role = Role.MEMBER) -> None:
@@ -152,6 +156,9 @@ def askers(world: Place) -> Iterator[list[Asker]]:
     for asker in found:
         asker.client.close()
 
+
+OF_KEYS = ("/v1/", "/api/v1/limits/check")
+"""Paths that nobody uses who is signed in."""
 
 # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -226,6 +233,18 @@ def _others(rng: Random) -> Question:
     return Question("GET", f"/api/v1/{path}", params)
 
 
+def _limits(rng: Random) -> Question:
+    if rng.random() < 0.3:
+        named = rng.choice(({"key": "key-{}-0"}, {"user": "user-{}"}, {"groups": ["group-{}"]}, {"workspace": "ws-{}"}, {}))
+        return Question("POST", "/api/v1/limits/check", [], named)
+    params: list[tuple[str, str]] = []
+    params += [("kind", rng.choice(list(Kind)))] if rng.random() < 0.3 else []
+    params += [("id", rng.choice(("key-{}-0", "user-{}", "group-{}", "ws-{}")))] if rng.random() < 0.5 else []
+    params += [("scope", rng.choice(list(View)))] if rng.random() < 0.3 else []
+    params += [("workspace", "ws-{}")] if rng.random() < 0.1 else []
+    return Question("GET", f"/api/v1/limits{_csv(rng)}", params)
+
+
 def _ending(rng: Random) -> Question:
     return Question("DELETE", f"/api/v1/{rng.choice(('sessions/{}', 'admin/workspaces/ws-{}/keys/key-{}-0'))}", [])
 
@@ -249,7 +268,15 @@ def _wire(rng: Random) -> Question:
     return Question("GET", "/v1/usage/character-stats", params)
 
 
-MAKERS: Mapping[Callable[[Random], Question], int] = {_usage: 6, _log: 5, _values: 4, _others: 2, _ending: 1, _wire: 4}
+MAKERS: Mapping[Callable[[Random], Question], int] = {
+    _usage: 6,
+    _log: 5,
+    _values: 4,
+    _wire: 4,
+    _others: 2,
+    _limits: 2,
+    _ending: 1,
+}
 
 
 def answered(asker: Asker, question: Question, word: str) -> tuple[int, dict[str, str], str]:
@@ -271,7 +298,7 @@ def test_what_is_somebody_elses_is_not_there(askers: list[Asker], request: pytes
     own = 0
     for _ in range(request.config.getoption("--fuzz") // 2):
         question = rng.choice(makers)(rng)
-        asker = rng.choice([one for one in askers if one.keyed or not question.path.startswith("/v1/")])
+        asker = rng.choice([one for one in askers if one.keyed or not question.path.startswith(OF_KEYS)])
         mark = rng.choice(asker.hidden)
         status, headers, text = answered(asker, question, mark)
         told = f"{asker.name} asks {question} with {mark}"
@@ -297,6 +324,7 @@ def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> Non
         Question("GET", "/api/v1/values/voice_id", [("q", "{}")]),
         Question("GET", "/api/v1/usage", [("metric", "credits"), ("by", "model")]),
         Question("GET", "/api/v1/audit", []),
+        Question("GET", "/api/v1/limits", []),
     ]
     with closing(signed_in(world, f"user-{FOREIGN}")) as owner:
         for question in good:

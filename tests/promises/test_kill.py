@@ -5,18 +5,22 @@ import json
 import os
 import random
 import threading
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
 import clickhouse_connect
+import httpx2
 import pytest
 
 from tests.house import build_house, keyed, served
 from tests.processes import Process, process, server
 from tests.promises.ledger import Ledger, ask, make_event, reconcile, stored, sums
 from tests.waiting import until
+from usagedeck import admin
 from usagedeck.catalog import Subject
 from usagedeck.deck import open_deck
+from usagedeck.meters import Kind
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.store import schema
@@ -308,3 +312,57 @@ def test_during_an_erasure(folder: Path, tmp_path: Path, torture: bool) -> None:
     assert left_of(folder, "zed") == (0, *before[1:])
     verified(folder, "--all")
     assert put_aside(folder) == 0
+
+
+# --- while credits are reserved -----------------------------------------------------------------------------------
+
+
+def reserve_until_killed(url: str, key: str, thread: int, allowed: list[str], told: threading.Semaphore) -> None:
+    with keyed(url, key) as client:
+        for n in range(10_000):
+            said = {"request_id": f"r{thread}-{n}", "estimated_credits": "1"}
+            try:
+                answer = client.post("/api/v1/limits/check", json=said)
+            except httpx2.HTTPError:
+                return
+            assert answer.json()["allowed"], answer.text
+            allowed.append(said["request_id"])
+            told.release()
+
+
+def test_what_was_reserved_is_held_until_its_event_comes(folder: Path) -> None:
+    key = with_workspace(folder)
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        admin.perform(deck, admin.SetLimit(workspace="ws", kind=Kind.WORKSPACE, credit_limit=1_000_000))
+    allowed: list[str] = []
+    told = threading.Semaphore(0)
+
+    def events(ids: Iterable[str]) -> list[dict[str, object]]:
+        return [{"id": id_, "time": now, "credits": "0.25"} for id_ in ids]
+
+    with server(folder) as (found, url), keyed(url, key) as client:
+        arguments = [(url, key, n, allowed, told) for n in range(CONNECTIONS)]
+        askers = [threading.Thread(target=reserve_until_killed, args=one) for one in arguments]
+        for asker in askers:
+            asker.start()
+        for _ in range(60):
+            assert told.acquire(timeout=60)
+        now = client.get("/api/v1/me").json()["now"]
+        settled = allowed[:20]
+        assert client.post("/v1/events", json=events(settled)).status_code == 200
+        found.kill()
+        for asker in askers:
+            asker.join(60)
+            assert not asker.is_alive()
+
+    def stands(client: httpx2.Client) -> tuple[Decimal, Decimal]:
+        (row,) = client.get("/api/v1/limits").json()["rows"]
+        return Decimal(row[4]), Decimal(row[5])
+
+    with server(folder) as (_, url), keyed(url, key) as client:
+        used, held = stands(client)
+        assert used == len(settled) * Decimal("0.25")
+        unanswered = held - (len(allowed) - len(settled))
+        assert 0 <= unanswered <= CONNECTIONS, "what was reserved and nobody was told of, one of each at most"
+        assert client.post("/v1/events", json=events(allowed)).status_code == 200
+        assert stands(client) == (len(allowed) * Decimal("0.25"), unanswered)

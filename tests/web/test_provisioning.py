@@ -84,6 +84,7 @@ def test_a_revoked_one_stops_at_once(place: Place) -> None:
     [
         ("", {"name": "Acme Ltd", "time_zone": "Europe/Berlin", "billing_day": 31, "concurrency_limit": 9, "full_ip": True}),
         ("", {"retention_days": 30}),
+        ("", {"credit_limit": 10**15}),
         ("", {"retention_days": 30, "rollup_days": 400}),
         ("", {"retention_days": 30, "rollup_days": None, "redactions": ["attributes.email", "path"]}),
         ("/groups/g1", {"name": "Care", "permissions": ["audit_log_read"], "users": ["ana", "stranger"], "credit_limit": 5}),

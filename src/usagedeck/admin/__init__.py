@@ -9,12 +9,13 @@ from typing import Any, TypeAlias
 import msgspec
 
 from usagedeck import audit
-from usagedeck.admin import erasing, groups, inspecting, keys, names, people, workspaces
+from usagedeck.admin import erasing, groups, inspecting, keys, limits, names, people, workspaces
 from usagedeck.admin.command import Command, Doing
 from usagedeck.admin.erasing import Erase
 from usagedeck.admin.groups import ListGroups, ListServiceAccounts, PutGroup, PutServiceAccount, RemoveGroup, RemoveServiceAccount
 from usagedeck.admin.inspecting import BeginBackup, EndBackup, Examine, Explain, PlanVerification, Verify
 from usagedeck.admin.keys import CreateKey, CreateOperatorKey, ListKeys, ListOperatorKeys, PutKey, RevokeKey, RevokeOperatorKey
+from usagedeck.admin.limits import SetLimit
 from usagedeck.admin.names import ListWebhooks, PutWebhook, RemoveWebhook, SetLabels
 from usagedeck.admin.people import MIN_PASSWORD, AddUser, ListMembers, PutMember, PutUser, RemoveMember, SetPassword
 from usagedeck.admin.workspaces import (
@@ -66,6 +67,7 @@ __all__ = [
     "RevokeKey",
     "RevokeOperatorKey",
     "SetLabels",
+    "SetLimit",
     "SetPassword",
     "SetRetention",
     "TrustClock",
@@ -101,6 +103,7 @@ AnyCommand: TypeAlias = (
     | ListOperatorKeys
     | RevokeOperatorKey
     | SetLabels
+    | SetLimit
     | PutWebhook
     | ListWebhooks
     | RemoveWebhook
@@ -122,6 +125,7 @@ _DOING: Doing = {
     **groups.DOING,
     **keys.DOING,
     **names.DOING,
+    **limits.DOING,
     **erasing.DOING,
     **inspecting.DOING,
 }

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from usagedeck.admin.command import Answer, Command, Doing, Id, Name, given, told, workspace_of
+from usagedeck.admin.command import Answer, Command, Credits, Doing, Id, Name, given, told, workspace_of
 from usagedeck.admin.keys import CreateKey, create_key
 from usagedeck.catalog import MAX_ATTRIBUTE_KEY, Subject, Type, fields
 from usagedeck.deck import Deck
@@ -49,6 +49,7 @@ class PutWorkspace(Command, tag="workspace.put"):
     """How long what rollups say is kept: at least as long as the events, and as long when nothing was ever said."""
     redactions: list[str] | UnsetType = UNSET
     """Fields of its events that are not kept from now on, such as `path`, `error_message`, `user_agent` or `attributes.email`."""
+    credit_limit: Credits | UnsetType | None = UNSET
 
 
 class ListWorkspaces(Command, tag="workspace.list"):
@@ -100,6 +101,7 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
             retention_days=retention,
             rollup_days=rollups,
             redactions=_redactions(told(command.redactions, [])),
+            credit_limit=told(command.credit_limit, None),
         )
         return {**_shown(made), "created": True}
     if (currency := told(command.currency, before.currency).lower()) != before.currency:
@@ -114,6 +116,7 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
         billing_day=command.billing_day,
         concurrency_limit=command.concurrency_limit,
         full_ip=command.full_ip,
+        credit_limit=command.credit_limit,
         redactions=UNSET if isinstance(command.redactions, UnsetType) else _redactions(command.redactions),
     )
     values["retention_days"], values["rollup_days"] = _ages(command, before)
@@ -214,6 +217,7 @@ def _shown(workspace: Workspace) -> Answer:
         "retention_days": workspace.retention_days,
         "rollup_days": workspace.rollup_days,
         "redactions": workspace.redactions,
+        "credit_limit": workspace.credit_limit,
     }
 
 

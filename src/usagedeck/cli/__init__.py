@@ -35,6 +35,7 @@ _PLACES: Mapping[str, tuple[str, str]] = {
     "user": ("operate", "user_app"),
     "key": ("operate", "key_app"),
     "operator-key": ("operate", "operator_key_app"),
+    "limit": ("limits", "limit_app"),
 }
 """Where each command, or group of commands, is: module of this package, name in it."""
 

@@ -81,8 +81,8 @@ def query_command(
         "cumulative": cumulative,
         "scope": scope,
     }
-    with _piped(), reach(settings_of(data_dir=data_dir), workspace, url, key) as api:
-        _answer(api, "usage", asked, form)
+    with piped(), reach(settings_of(data_dir=data_dir), workspace, url, key) as api:
+        answer(api, "usage", asked, form)
 
 
 def log_command(
@@ -121,7 +121,7 @@ def log_command(
         "scope": scope,
     }
     settings = settings_of(data_dir=data_dir)
-    with _piped():
+    with piped():
         if following:
             if oldest:
                 raise InvalidInput("--follow goes on behind the newest rows; leave out --oldest-first.", field="oldest_first")
@@ -130,14 +130,15 @@ def log_command(
             )
             return
         with reach(settings, workspace, url, key) as api:
-            _answer(api, subject, {**asked, "order": "asc" if oldest else "desc", "limit": limit}, form)
+            answer(api, subject, {**asked, "order": "asc" if oldest else "desc", "limit": limit}, form)
 
 
-def _answer(api: Reach, path: str, asked: Asked, form: Format) -> None:
+def answer(api: Reach, path: str, asked: Asked, form: Format) -> None:
+    """Print what the API says there."""
     if form is Format.TABLE:
-        answer = api.get(path, asked).json()
-        table = Aligned(columns_of(answer), zone(answer["window"]["time_zone"]))
-        lines = list(table.lines(answer["rows"]))
+        said = api.get(path, asked).json()
+        table = Aligned(columns_of(said), zone(said["window"]["time_zone"]))
+        lines = list(table.lines(said["rows"]))
         _write((line + "\n").encode() for line in (table.head(), *lines))
         return
     with api.stream(path + (".csv" if form is Format.CSV else ""), asked) as response:
@@ -153,7 +154,7 @@ def _write(pieces: Iterable[bytes]) -> None:
 
 
 @contextmanager
-def _piped() -> Iterator[None]:
+def piped() -> Iterator[None]:
     """Whoever reads may have read enough, as `head` has: then it is over, without a word."""
     try:
         yield

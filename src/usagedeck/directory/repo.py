@@ -16,6 +16,7 @@ from usagedeck.directory.database import Database
 from usagedeck.directory.erasing import take_out
 from usagedeck.directory.groups import Groups
 from usagedeck.directory.labels import Labels
+from usagedeck.directory.limits import Limits
 from usagedeck.directory.people import People
 from usagedeck.directory.schema import api_keys, labels, metadata, secrets
 from usagedeck.directory.service_accounts import ServiceAccounts
@@ -41,6 +42,7 @@ class Directory:
         self.operator_keys = OperatorKeys(database)
         self.webhooks = Webhooks(database)
         self.labels = Labels(database)
+        self.limits = Limits(database)
         self.sessions = Sessions(database)
         self.invitations = Invitations(database)
         self.audit_log = AuditLog(database)

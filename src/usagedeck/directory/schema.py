@@ -61,6 +61,7 @@ workspaces = Table(
     Column("retention_days", Integer),
     Column("redactions", Names),
     Column("rollup_days", Integer),
+    Column("credit_limit", BigInteger),
 )
 
 users = Table(

@@ -26,6 +26,8 @@ class Workspace:
     """Fields of its events that are not kept, and attributes as `attributes.<key>`."""
     rollup_days: int | None = None
     """How long its rollups are kept, at least as long as its events; None: for ever."""
+    credit_limit: int | None = None
+    """Credits a billing period."""
 
 
 class Workspaces:
@@ -47,11 +49,12 @@ class Workspaces:
         retention_days: int | None = None,
         redactions: tuple[str, ...] = (),
         rollup_days: int | None = None,
+        credit_limit: int | None = None,
     ) -> Workspace:
         now = self._database.clock()
         made = Workspace(
             *(id_, name, currency, time_zone, billing_day, concurrency_limit, full_ip, now),
-            *(retention_days, redactions, rollup_days),
+            *(retention_days, redactions, rollup_days, credit_limit),
         )
         with self._database.writing(f'There is a workspace "{id_}" already.') as db:
             db.execute(insert(workspaces).values(asdict(made)))

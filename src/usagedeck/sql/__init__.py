@@ -10,6 +10,7 @@ from usagedeck.sql.costs import UNKNOWN, Sizes
 from usagedeck.sql.failing import compile_failures
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import Arrivals, compile_arrival_count, compile_arrival_times, compile_arrivals, compile_log
+from usagedeck.sql.metering import compile_arrived_credits, compile_present, compile_used
 from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, settle
 from usagedeck.sql.sealing import fill, source
 from usagedeck.sql.split import Series
@@ -36,12 +37,15 @@ __all__ = [
     "compile_arrival_count",
     "compile_arrival_times",
     "compile_arrivals",
+    "compile_arrived_credits",
     "compile_change",
     "compile_failures",
     "compile_lines",
     "compile_log",
+    "compile_present",
     "compile_several",
     "compile_top",
+    "compile_used",
     "fill",
     "folds",
     "measures_of",

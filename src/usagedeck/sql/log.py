@@ -56,7 +56,7 @@ def compile_arrivals(query: LogQuery, scope: Scope, arrived: Arrivals, *, spread
     bind = Binder()
     columns = {f"c{i}": expression(column, bind) for i, column in enumerate(query.columns)}
     order = "sipHash64(time, id)" if spread else "row_version DESC"
-    text = f"{_select_arrivals(query.selection, scope, arrived, {'row_version': 'version', **columns}, bind)} ORDER BY {order}"
+    text = f"{select_arrivals(query.selection, scope, arrived, {'row_version': 'version', **columns}, bind)} ORDER BY {order}"
     if query.limit is not None:
         text += f" LIMIT {bind(query.limit, 'UInt32')}"
     return Statement(text, bind.values, ("row_version", *(c.name for c in query.columns)))
@@ -65,7 +65,7 @@ def compile_arrivals(query: LogQuery, scope: Scope, arrived: Arrivals, *, spread
 def compile_arrival_count(selection: Selection, scope: Scope, arrived: Arrivals) -> Statement:
     """How many they are. Column: `arrived`."""
     bind = Binder()
-    return Statement(_select_arrivals(selection, scope, arrived, {"arrived": "count()"}, bind), bind.values, ("arrived",))
+    return Statement(select_arrivals(selection, scope, arrived, {"arrived": "count()"}, bind), bind.values, ("arrived",))
 
 
 def compile_arrival_times(selection: Selection, scope: Scope, arrived: Arrivals) -> Statement:
@@ -76,7 +76,7 @@ def compile_arrival_times(selection: Selection, scope: Scope, arrived: Arrivals)
     return Statement(text, bind.values, ("quarter",))
 
 
-def _select_arrivals(selection: Selection, scope: Scope, arrived: Arrivals, columns: Mapping[str, str], bind: Binder) -> str:
+def select_arrivals(selection: Selection, scope: Scope, arrived: Arrivals, columns: Mapping[str, str], bind: Binder) -> str:
     """Only the rows' own instants are read with `FINAL`: which ones they are is found by their versions alone, without it."""
     listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     chosen = where(selection, scope, bind, stretches=arrived.stretches)

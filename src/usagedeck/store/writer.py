@@ -51,9 +51,6 @@ Quarters: TypeAlias = Mapping[str, Collection[int]]
 Unseal: TypeAlias = Callable[[Quarters], None]
 """Told of quarter-hours before rows are written into them."""
 
-Written: TypeAlias = Callable[[Quarters], None]
-"""Told of quarter-hours when rows have been written into them, or may have been, and before anybody gets an answer."""
-
 
 Floor: TypeAlias = Callable[[str], int]
 """The instant below which nothing of a workspace is written any more."""
@@ -84,9 +81,16 @@ class Block:
         return int(self.table.nbytes if self.places else 0) + sum(map(len, self.lines))
 
 
+Rows: TypeAlias = "Lines | Block"
+
+Written: TypeAlias = Callable[[Quarters, Sequence[Rows] | None], None]
+"""Told of quarter-hours, and of the rows, when these have been written into them, and before anybody gets an answer. Without
+rows something else was changed there, or may have been."""
+
+
 @dataclass(slots=True)
 class _Job:
-    rows: Lines | Block
+    rows: Rows
     quarters: Quarters
     size: int
     hold: Hold
@@ -199,7 +203,7 @@ class Writer:
             try:
                 return work()
             finally:
-                self._written(quarters)
+                self._written(quarters, None)
 
         return self.between(changed)
 
@@ -269,6 +273,7 @@ class Writer:
             for workspace, met in job.quarters.items():
                 quarters.setdefault(workspace, set()).update(met)
         self._unseal(quarters)
+        written: list[Rows] | None = None
         try:
             for kind, together in groupby((job.rows for job in jobs), type):
                 if kind is Block:
@@ -276,8 +281,9 @@ class Writer:
                         self._insert_block(cast(Block, block))
                 else:
                     self._insert_lines([cast(Lines, lines) for lines in together])
+            written = [job.rows for job in jobs]
         finally:
-            self._written(quarters)
+            self._written(quarters, written)
 
     def _let_expire(self, job: _Job) -> None:
         """Leave out what expired while the job was waiting: below a floor nothing is written once it has been raised."""

@@ -12,7 +12,21 @@ from starlette.types import ASGIApp
 
 from usagedeck import __version__
 from usagedeck.deck import Deck
-from usagedeck.web import account, api, auth, bodies, elevenlabs, ingest, operator, pages, problems, provisioning, reasons, tail
+from usagedeck.web import (
+    account,
+    api,
+    auth,
+    bodies,
+    elevenlabs,
+    ingest,
+    limits,
+    operator,
+    pages,
+    problems,
+    provisioning,
+    reasons,
+    tail,
+)
 from usagedeck.web.guard import Guard
 
 DESCRIPTION = """
@@ -28,6 +42,7 @@ TAGS: Sequence[dict[str, str]] = (
     {"name": "catalogue", "description": "What can be asked."},
     {"name": "elevenlabs", "description": "The calls of the official `elevenlabs` SDKs."},
     {"name": "session", "description": "Sign in as a person."},
+    {"name": "limits", "description": "Credits a billing period, of keys, members, groups and workspaces."},
     {"name": "account", "description": "Look after a workspace."},
     {
         "name": "provisioning",
@@ -41,6 +56,9 @@ TAGS: Sequence[dict[str, str]] = (
 COLLECTING_THREADS = 8
 """Senders whose keys are looked up side by side."""
 
+CHECKING_THREADS = 8
+"""Requests that are checked against limits side by side."""
+
 
 def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     """The application. With an `operator_token` the command line may hand commands to it."""
@@ -50,6 +68,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     app.state.operator_token = operator_token
     app.state.registry = registry
     app.state.collecting = anyio.CapacityLimiter(COLLECTING_THREADS)
+    app.state.checking = anyio.CapacityLimiter(CHECKING_THREADS)
     app.state.tailing = anyio.CapacityLimiter(max(1, deck.settings.query_parallel // 2))
     app.state.bodies = bodies.Bodies()
     app.state.counters = pages.Counters(registry)
@@ -73,6 +92,6 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, reasons, tail, elevenlabs, auth, account, pages, provisioning, operator):
+    for door in (ingest, api, limits, reasons, tail, elevenlabs, auth, account, pages, provisioning, operator):
         app.include_router(door.router)
     return app

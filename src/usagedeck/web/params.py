@@ -57,15 +57,20 @@ class Asked(Spanned):
     scope: str | None = Field(None, description="`account` (my own) or `workspace`; the widest allowed when absent.")
 
     def view(self) -> View | None:
-        if self.scope is None:
-            return None
-        if self.scope not in list(View):
-            raise InvalidInput(f'scope "{self.scope[:40]}" is unknown; {did_you_mean(self.scope, list(View))}', field="scope")
-        return View(self.scope)
+        return view_of(self.scope)
 
     def selection(self, who: Who, subject: Subject, now: int) -> Selection:
         window = self.window(who, now)
         return Selection(subject, window, tuple(parse_filter(f) for f in self.filter), parse_search(self.search))
+
+
+def view_of(name: str | None) -> View | None:
+    """The view of that name. Raises `InvalidInput` with the nearest one."""
+    if name is None:
+        return None
+    if name not in list(View):
+        raise InvalidInput(f'scope "{name[:40]}" is unknown; {did_you_mean(name, list(View))}', field="scope")
+    return View(name)
 
 
 def listed(names: list[str]) -> list[str]:

@@ -1,0 +1,382 @@
+"""Meters that run along with the writer: what was used of limits, always at hand and never more than a moment behind the store.
+
+A meter is begun with an exact question up to a place in the order of arrival. From there on every commit is told here before
+anybody hears of it, and what it brought is *arriving*: added up as it came, so that a repeat counts once too often and nothing
+too little. Every few moments the store is asked what did arrive between the last place and the latest, and that takes the
+place of what was arriving. So no mistake lasts, and none lets a limit be passed: who is refused is refused by what is sure, or
+after the store has been asked.
+
+What was written some other way (as columns, by a commit that failed, by an erasure) is never guessed: the store is asked before
+the next answer.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+import structlog
+
+from usagedeck.catalog import Subject
+from usagedeck.errors import Conflict, TooBusy, UsagedeckError
+from usagedeck.floors import Floor, Floors
+from usagedeck.meters import ZERO, Limit, Meter, Party, Reservation, Standing, add, parties
+from usagedeck.store.commits import Commits
+from usagedeck.store.reservations import Journal
+from usagedeck.store.used import Used
+from usagedeck.store.writer import Lines, Quarters, Rows
+from usagedeck.windows import Window
+
+log = structlog.get_logger(__name__)
+
+COUNT_EVERY = 2.0
+"""Seconds after which what is arriving is counted, when there is anything."""
+
+SHARE = 10
+"""Of this many seconds at most one goes into counting."""
+
+IDLE = 3600.0
+"""Seconds after which a meter that nobody looks at is given up."""
+
+MOST_RESERVATIONS = 100_000
+"""Of one workspace at the same time."""
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that is about to be made. Without `credits` it is only asked whether there is something left."""
+
+    id: str
+    by: str
+    parties: tuple[Party, ...]
+    credits: Decimal | None
+    made: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of it."""
+
+    refused: tuple[Limit, ...]
+    """Those without room, in the order in which they were given; it is allowed when there are none."""
+    standings: tuple[Standing, ...]
+    """Of all limits, as they stand now."""
+    reservation: Reservation | None
+
+
+class _Row(msgspec.Struct):
+    """The part of a row that says what it used, and of whom."""
+
+    workspace_id: str
+    time: int
+    id: str
+    api_key_id: str | None = None
+    user_id: str | None = None
+    group_ids: list[str] | None = None
+    credits: Decimal | None = None
+
+
+_row = msgspec.json.Decoder(_Row).decode
+
+
+@dataclass(slots=True)
+class _Space:
+    """A workspace whose meter runs."""
+
+    id: str
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the store is asked; taken before `lock`."""
+    meter: Meter = field(default_factory=Meter)
+    period: Window | None = None
+    counted: bool = False
+    """What was used in the period is known."""
+    changes: int = 0
+    """How often what was counted has ceased to hold."""
+    floor: Floor = field(default_factory=Floor)
+    """That of the last question: what was deleted since was counted before."""
+    unsure: int = 0
+    """The place up to which the store has to be asked before the next answer."""
+    touched: float = 0.0
+    next_count: float = 0.0
+    gone: bool = False
+
+    def holds(self, period: Window, changes: int | None = None) -> bool:
+        """What was used in the period is known, and nothing has changed since that would have to be counted anew."""
+        return self.counted and self.period == period and changes in (None, self.changes)
+
+
+class Metering:
+    """Opened once per process; safe to use from many threads."""
+
+    def __init__(
+        self,
+        used: Used,
+        commits: Commits,
+        floors: Floors,
+        journal: Journal,
+        *,
+        keep: float,
+        clock: Callable[[], int],
+        ticks: Callable[[], float],
+    ) -> None:
+        """`keep` is how many seconds a reservation lasts on the clock `ticks`, which nobody sets."""
+        self._used = used
+        self._commits = commits
+        self._floors = floors
+        self._journal = journal
+        self._keep = keep
+        self._clock = clock
+        self._ticks = ticks
+        self._telling = threading.Lock()
+        self._spaces: dict[str, _Space] = {}
+        self._restored = dict(journal.open(clock(), ticks()))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="usagedeck-meters", daemon=True)
+
+    def start(self) -> None:
+        """Begin counting in the background what is arriving."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._journal.close()
+
+    # --- what is written, told by the writer's thread
+
+    def written(self, place: int, quarters: Quarters, rows: Sequence[Rows] | None) -> None:
+        """Rows up to a place have been written into quarter-hours; None when nobody knows which, or whether they were. Whoever
+        follows the commits hears of it here, after the meters."""
+        with self._telling:
+            for space in [space for id_ in quarters if (space := self._spaces.get(id_))]:
+                with space.lock:
+                    lines = [one for one in rows or () if isinstance(one, Mapping)]
+                    if rows is None or len(lines) < len(rows) or not self._note(space, place, lines):
+                        space.unsure = place
+            self._commits.note(place, quarters)
+
+    def _note(self, space: _Space, place: int, written: Iterable[Lines]) -> bool:
+        """Add up what was written and settle what was reserved for it. False when it cannot be read."""
+        amounts: dict[Party, Decimal] = {}
+        settled = []
+        period, meter = space.period, space.meter
+        try:
+            rows = [_row(line) for lines in written for line in lines.get(Subject.REQUESTS, ())]
+        except msgspec.MsgspecError:
+            return False
+        for row in rows:
+            if row.workspace_id != space.id:
+                continue
+            if row.id in meter.reservations and meter.drop(row.id):
+                settled.append(row.id)
+            if row.credits and period is not None and period.start <= row.time < period.end:
+                add(amounts, row.credits, parties(row.api_key_id, row.user_id, row.group_ids))
+        meter.came(place, amounts)
+        if settled:
+            self._journal.ended(space.id, settled)
+        return True
+
+    def revised(self, workspaces: Collection[str]) -> None:
+        """Events were replaced: what was counted of them is counted anew."""
+        with self._telling:
+            for space in [space for id_ in workspaces if (space := self._spaces.get(id_))]:
+                with space.lock:
+                    space.counted, space.changes = False, space.changes + 1
+
+    # --- what is asked
+
+    def check(self, workspace: str, period: Window, limits: Sequence[Limit], wanted: Wanted) -> Verdict:
+        """Whether there is room for a request in all the limits, and if so, what it may cost is reserved at once.
+
+        Whoever asks again by the same id changes the reservation. Raises `Conflict` for the id of somebody else's,
+        `TooBusy` when too much is reserved, and what questions raise.
+        """
+        tries = 0
+        while True:
+            with self._ready(workspace, period) as space:
+                before = self._mine(space, wanted)
+                standings = [space.meter.standing(limit, before if wanted.credits is not None else None) for limit in limits]
+                credits_ = wanted.credits or ZERO
+                refused = tuple(s.limit for s in standings if s.refuses(credits_))
+                certain = any(s.refuses(credits_, certainly=True) for s in standings)
+                if not refused or certain or tries == _TRIES:
+                    made = before
+                    if not refused and wanted.credits is not None:
+                        made = self._reserve(space, wanted)
+                    after = tuple(space.meter.standing(limit) for limit in limits)
+                    return Verdict(refused, after, made)
+            tries += 1
+            self._count(space)
+
+    def _mine(self, space: _Space, wanted: Wanted) -> Reservation | None:
+        before = space.meter.reservations.get(wanted.id)
+        if before is not None and (before.by, before.parties) != (wanted.by, wanted.parties):
+            raise Conflict(
+                f'Something is reserved under the id "{wanted.id}" already, for another key or user; take a new one.',
+                field="request_id",
+                code="already_reserved",
+            )
+        return before
+
+    def _reserve(self, space: _Space, wanted: Wanted) -> Reservation | None:
+        """Hold what a request may cost; a request that costs nothing needs nothing held."""
+        meter = space.meter
+        if not wanted.credits:
+            if meter.drop(wanted.id):
+                self._journal.ended(space.id, [wanted.id])
+            return None
+        if len(meter.reservations) >= MOST_RESERVATIONS and wanted.id not in meter.reservations:
+            raise TooBusy(
+                f"{MOST_RESERVATIONS:,} reservations of this workspace are waiting for their events, the most there may be. "
+                "Send the events of requests that were made, with the ids they were reserved under.",
+                retry_after=10,
+                code="too_many_reservations",
+            )
+        made = Reservation(wanted.id, wanted.by, wanted.parties, wanted.credits, wanted.made, self._ticks() + self._keep)
+        meter.reserve(made)
+        self._journal.made(space.id, made)
+        return made
+
+    def release(self, workspace: str, id_: str, by: str | None) -> Reservation | None:
+        """Hold a reservation no longer; the one that was held. None for none, and for one that somebody other than `by` made."""
+        with self._open(workspace) as space:
+            found = space.meter.reservations.get(id_)
+            if found is None or (by is not None and found.by != by):
+                return None
+            space.meter.drop(id_)
+            self._journal.ended(workspace, [id_])
+            return found
+
+    def standings(self, workspace: str, period: Window, limits: Sequence[Limit]) -> Sequence[Standing]:
+        """How limits stand, with everything counted that has arrived. Raises what questions raise."""
+        with self._ready(workspace, period) as space:
+            behind = space.meter.behind
+        if behind:
+            self._count(space)
+        with self._ready(workspace, period) as space:
+            return [space.meter.standing(limit) for limit in limits]
+
+    # --- meters
+
+    @contextmanager
+    def _open(self, workspace: str) -> Iterator[_Space]:
+        """The meter of a workspace, locked, and without reservations whose time is over."""
+        while True:
+            space = self._spaces.get(workspace) or self._add(workspace)
+            with space.lock:
+                if not space.gone:
+                    space.touched = self._ticks()
+                    self._end_over(space)
+                    yield space
+                    return
+
+    def _add(self, workspace: str) -> _Space:
+        with self._telling:
+            space = self._spaces.get(workspace)
+            if space is None:
+                space = _Space(workspace)
+                for kept in self._restored.pop(workspace, ()):
+                    space.meter.reserve(kept)
+                self._spaces[workspace] = space
+            return space
+
+    def _end_over(self, space: _Space) -> None:
+        if over := space.meter.over(self._ticks()):
+            for id_ in over:
+                space.meter.drop(id_)
+            self._journal.ended(space.id, over)
+
+    @contextmanager
+    def _ready(self, workspace: str, period: Window) -> Iterator[_Space]:
+        """The same when all that was used in the period is known, but for what is arriving."""
+        while True:
+            with self._open(workspace) as space:
+                counted = space.holds(period)
+                if counted and space.unsure <= space.meter.place:
+                    yield space
+                    return
+            if counted:
+                self._count(space)
+            else:
+                self._begin(space, period)
+
+    def _begin(self, space: _Space, period: Window) -> None:
+        """Count a period from its start. Commits are told under the same lock, so none falls between the place and the meter."""
+        with space.asking:
+            with self._telling, space.lock:
+                if space.holds(period):
+                    return
+                space.meter.begin()
+                space.period, space.counted = period, False
+                changes, place = space.changes, self._commits.latest
+                reserved = [one.id for one in space.meter.reservations.values()]
+                first = min((one.made for one in space.meter.reservations.values()), default=0)
+            floor = self._floors[space.id]
+            used, since = self._used.through(place, space.id, period, floor)
+            present = self._used.present(space.id, floor, reserved, first, self._clock())
+            with space.lock:
+                if space.changes != changes or space.period != period:
+                    return
+                space.meter.count(place, used)
+                ended = [id_ for id_ in present if space.meter.drop(id_)]
+                space.counted, space.floor, space.meter.since = True, floor, since
+                space.next_count = self._ticks() + COUNT_EVERY
+        self._journal.ended(space.id, ended)
+
+    def _count(self, space: _Space) -> None:
+        """Count what arrived since the last place."""
+        with space.asking:
+            with space.lock:
+                if not space.counted or space.period is None:
+                    return
+                period, changes, place = space.period, space.changes, space.meter.place
+            upto, floor = self._commits.latest, self._floors[space.id]
+            quarters = self._commits.since(space.id, place)
+            if quarters is None:  # so much was written since that nobody knows where: all of it is counted anew
+                with space.lock:
+                    if space.changes == changes:
+                        space.counted = False
+                return
+            amounts = self._used.between(place, upto, space.id, period, space.floor, quarters)
+            with space.lock:
+                if space.holds(period, changes):
+                    space.meter.count(upto, amounts)
+                    space.floor = floor
+
+    # --- in the background
+
+    def _work(self) -> None:
+        while not self._stop.wait(COUNT_EVERY / 2):
+            for space in list(self._spaces.values()):
+                if self._stop.is_set():
+                    return
+                self.look_after(space.id)
+
+    def look_after(self, workspace: str) -> None:
+        """What has to be done for a workspace now and then: count what is arriving, end what is over, give up what is idle."""
+        space, began = self._spaces.get(workspace), self._ticks()
+        if space is None:
+            return
+        with self._telling, space.lock:
+            self._end_over(space)
+            if not space.meter.reservations and began - space.touched > IDLE:
+                space.gone = True
+                del self._spaces[workspace]
+                return
+            due = space.counted and space.meter.behind and began >= space.next_count
+        if not due:
+            return
+        try:
+            self._count(space)
+        except UsagedeckError as error:  # a busy store, for one: what is arriving goes on arriving
+            log.warning("what is arriving could not be counted", workspace=workspace, reason=error.message)
+        took = self._ticks() - began
+        space.next_count = self._ticks() + max(COUNT_EVERY, SHARE * took)
+        self._stop.wait(SHARE * took)
