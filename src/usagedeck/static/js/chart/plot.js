@@ -193,7 +193,7 @@ class Chart extends LitElement {
     const sum = this._stacked && this.metric.additive ? ` Total ${formats.quantity(this.total, this.metric)}.` : '';
     const count = series.length > 1 ? `, ${series.length} series` : '';
     return (
-      `${this.name}: ${KINDS[this.kind]}, ${this._count} buckets, ${formats.period({start: edges[0], end: edges.at(-1)})}${count}.${sum} ` +
+      `${this.name}: ${KINDS[this.kind]}, ${this._count} buckets, ${formats.period({start: edges[0], end: edges.at(-1)})}${count}.${sum}${this.limit ? ` Limit ${formats.quantity(this.limit, this.metric)}.` : ''} ` +
       'Left and right arrow keys read the buckets, up and down the series, Enter keeps one open.'
     );
   }

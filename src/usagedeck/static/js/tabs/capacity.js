@@ -116,7 +116,7 @@ class Capacity extends LitElement {
         HEIGHT,
         () => html`<ud-chart .page=${page} .data=${metricsOverTime(this._active.data, metrics, PAINT)}
         kind="line" ends .metric=${{...average, unit: null}} .height=${HEIGHT} .limit=${limit}
-        name="Concurrent requests${limit ? `, limit ${limit}` : ''}"
+        name="Concurrent requests"
         .opens=${this._opens}></ud-chart>`,
       ),
     );

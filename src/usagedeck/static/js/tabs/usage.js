@@ -15,13 +15,10 @@ import './capacity.js';
 
 const BARS = 100;
 const HEIGHT = 272;
-const FEW = 8;
-const MORE = 20;
-const MOST = 200;
 const FRESH = 15_000;
 
 class Usage extends LitElement {
-  static properties = {page: {attribute: false}, _highlight: {state: true}};
+  static properties = {page: {attribute: false}, _highlight: {state: true}, _line: {state: true}};
 
   static styles = [
     base,
@@ -168,6 +165,7 @@ class Usage extends LitElement {
 
   _subtitle({sum, metric, window, asOf, cut}) {
     const {page} = this;
+    import('./limit.js');
     const {formats} = page;
     const age = page.now() - Date.parse(asOf);
     return html`<span data-total=${sum[metric.name] ?? ''}>${formats.quantity(sum[metric.name], metric)}</span>
@@ -180,7 +178,7 @@ class Usage extends LitElement {
           ? html` · <span
         class="warn">${cut.coarser.noun} values would be too many to draw, so these are ${cut.noun}</span>`
           : nothing
-      }`;
+      }<ud-limit .page=${page} .start=${cut.cumulative && window.start} @line=${(e) => (this._line = e.detail)}></ud-limit>`;
   }
 
   _controls() {
@@ -210,36 +208,24 @@ class Usage extends LitElement {
     const kind = !stacks ? 'line' : cut.cumulative ? 'area' : 'bars';
     const opens = (start, end) => ({tab: 'log', of: 'requests', r: explicit(start, Math.min(end, page.asOf)), q: '', id: ''});
     if (state.view === 'table') import('./bucket-table.js');
+    if (by) import('./more.js');
     return html`
       ${
         state.view === 'table'
           ? html`<ud-bucket-table .page=${page} .data=${data} .metric=${metric} .by=${by} .name=${title}
             ?cumulative=${cut.cumulative}
             .overall=${sum[metric.name]}></ud-bucket-table>`
-          : html`<ud-chart .page=${page} .data=${data} .metric=${metric} .kind=${kind} ?log=${state.scale === 'log'} .name=${title}
-            .hide=${state.hide} .height=${HEIGHT} .highlight=${this._highlight} .opens=${opens}
+          : html`<ud-chart .page=${page} .data=${data} .metric=${metric} .kind=${kind} ?log=${state.scale === 'log'} .limit=${stacks && this._line}
+            .name=${title} .hide=${state.hide} .height=${HEIGHT} .highlight=${this._highlight} .opens=${opens}
             .floor=${metric.unit === 'ratio' ? rateFloor(data) : 0}></ud-chart>`
       }
       ${
         by
           ? html`<ud-legend .page=${page} .rows=${rows} .data=${data} .metric=${metric} .by=${by} .cut=${cut} .total=${sum[metric.name]}
           @highlight=${(e) => (this._highlight = e.detail)}></ud-legend>
-        ${this._more(rows)}`
+        <ud-more .page=${page} .rows=${rows}></ud-more>`
           : nothing
       }`;
-  }
-
-  /** Ways to more or fewer series than are shown. */
-  _more(rows) {
-    const {page} = this;
-    const top = Number(page.state.top);
-    const rest = Number(/\((\d+)\)$/.exec(rows.find((r) => r.other)?.label ?? '')?.[1] ?? 0);
-    const to = (count, title) =>
-      html`<button class="button plain tiny" @click=${() => page.go({top: String(count)})}>${title}</button>`;
-    return html`<div class="row">
-      ${rest && top < MORE && top + rest > MORE ? to(MORE, `Show ${MORE}`) : nothing}
-      ${rest && top < MOST ? to(Math.min(MOST, Math.max(MORE, top + rest)), top + rest > MOST ? `Show ${MOST}` : 'Show all') : nothing}
-      ${top > FEW ? to(FEW, `Show ${FEW}`) : nothing}</div>`;
   }
 }
 customElements.define('ud-usage', Usage);
