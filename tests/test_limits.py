@@ -1,5 +1,6 @@
 """Usage limits: what was used, what is held, who is refused and by what, who may ask, and which period counts."""
 
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -476,3 +477,55 @@ def test_what_is_forgotten_where_it_went_is_counted_anew(house: House, deck: Dec
     monkeypatch.undo()
     house.send([event(f"late {n}", 1, NOON - n * HOUR) for n in range(120)])
     assert used(house) == 122, "also over more stretches of time than a statement names"
+
+
+def test_what_came_late_while_a_meter_began_counts_once(house: House, deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+    key(house, "k", 1000)
+    house.send([event(f"e{n}", 1, NOON - n * HOUR) for n in range(60)])
+    deck.sealer.look()
+    ask_store, asked = deck.store.run, []
+
+    def meanwhile(statement: Statement, *rest: Any) -> Any:
+        """Events come while the first question is being answered: now, late, and again."""
+        asked.append(statement)
+        if len(asked) == 1:
+            house.send([event("new", 1), event("late", 1, NOON - 30 * HOUR), event("e7", 1, NOON - 7 * HOUR)])
+        return ask_store(statement, *rest)
+
+    monkeypatch.setattr(deck.store, "run", meanwhile)
+    answer = ask(house)
+    monkeypatch.undo()
+    assert "keys" in asked[0].text, "of rollups"
+    assert answer.standings[0].used + answer.standings[0].held >= 62
+    assert used(house) == 62
+    deck.metering.revised([house.workspace_id])
+    assert used(house) == 62
+
+
+def test_a_group_that_gets_a_limit_later_has_all_its_usage(team: House, deck: Deck) -> None:
+    limit(team, Kind.KEY, "k", 1000)
+    team.send([event(f"e{n}", 1, NOON - n * HOUR) for n in range(60)])
+    deck.sealer.look()
+    assert used(team) == 60
+    limit(team, Kind.GROUP, "g1", 1000)
+    assert [s.used for s in ask(team).standings] == [60, 60]
+    assert used(team, Kind.GROUP, "g1") == 60
+
+
+def test_what_can_be_read_before_anybody_is_told_counts_once(house: House, deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+    key(house, "k", 1000)
+    house.send([event(f"e{n}", 1, NOON - n * HOUR) for n in range(60)])
+    insert = deck.store.insert
+
+    def slow(*args: Any) -> None:
+        """A meter begins when the rows are there, and before the writer has said so."""
+        insert(*args)
+        beginning = threading.Thread(target=ask, args=(house,))
+        beginning.start()
+        beginning.join(60)
+        assert not beginning.is_alive()
+
+    monkeypatch.setattr(deck.store, "insert", slow)
+    house.send([event("late", 1, NOON - 30 * HOUR)])
+    monkeypatch.undo()
+    assert used(house) == 61

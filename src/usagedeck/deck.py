@@ -178,6 +178,10 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
         metering = Metering(used, commits, seals.ledger.floors, journal, keep=keep, clock=clock, ticks=ticks)
         stack.callback(metering.close)
 
+        def unseal(quarters: Quarters) -> None:
+            metering.coming(quarters)
+            seals.unseal(quarters)
+
         def written(quarters: Quarters, rows: Sequence[Rows] | None) -> None:
             shelf.changes.note(quarters)
             metering.written(arrivals.latest, quarters, rows)
@@ -194,7 +198,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
         writer = Writer(
             store,
             arrivals.stamp,
-            seals.unseal,
+            unseal,
             written,
             places=arrivals.take,
             queue_bytes=settings.queue_bytes,

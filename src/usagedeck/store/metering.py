@@ -16,17 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import msgspec
 import structlog
 
-from usagedeck.catalog import Subject
 from usagedeck.errors import Conflict, TooBusy, UsagedeckError
 from usagedeck.floors import Floor, Floors
-from usagedeck.meters import ZERO, Limit, Meter, Party, Reservation, Standing, add, parties
+from usagedeck.meters import ZERO, Amounts, Kind, Limit, Meter, Party, Reservation, Standing, add, parties
+from usagedeck.seals import QUARTER
+from usagedeck.store.arriving import credits_of
 from usagedeck.store.commits import Commits
 from usagedeck.store.reservations import Journal
 from usagedeck.store.used import Used
 from usagedeck.store.writer import Lines, Quarters, Rows
+from usagedeck.times import HOUR
 from usagedeck.windows import Window
 
 log = structlog.get_logger(__name__)
@@ -68,21 +69,6 @@ class Verdict:
     reservation: Reservation | None
 
 
-class _Row(msgspec.Struct):
-    """The part of a row that says what it used, and of whom."""
-
-    workspace_id: str
-    time: int
-    id: str
-    api_key_id: str | None = None
-    user_id: str | None = None
-    group_ids: list[str] | None = None
-    credits: Decimal | None = None
-
-
-_row = msgspec.json.Decoder(_Row).decode
-
-
 @dataclass(slots=True)
 class _Space:
     """A workspace whose meter runs."""
@@ -95,6 +81,8 @@ class _Space:
     period: Window | None = None
     counted: bool = False
     """What was used in the period is known."""
+    groups: bool = False
+    """Of groups, too."""
     changes: int = 0
     """How often what was counted has ceased to hold."""
     floor: Floor = field(default_factory=Floor)
@@ -105,9 +93,9 @@ class _Space:
     next_count: float = 0.0
     gone: bool = False
 
-    def holds(self, period: Window, changes: int | None = None) -> bool:
-        """What was used in the period is known, and nothing has changed since that would have to be counted anew."""
-        return self.counted and self.period == period and changes in (None, self.changes)
+    def holds(self, period: Window, *, groups: bool) -> bool:
+        """What was used in the period is known; of groups, too, if that is asked for."""
+        return self.counted and self.period == period and (self.groups or not groups)
 
 
 class Metering:
@@ -133,6 +121,7 @@ class Metering:
         self._clock = clock
         self._ticks = ticks
         self._telling = threading.Lock()
+        self._coming: Quarters = {}
         self._spaces: dict[str, _Space] = {}
         self._restored = dict(journal.open(clock(), ticks()))
         self._stop = threading.Event()
@@ -151,6 +140,11 @@ class Metering:
 
     # --- what is written, told by the writer's thread
 
+    def coming(self, quarters: Quarters) -> None:
+        """Rows are about to be written into quarter-hours: from now on they may be read, and nobody has been told."""
+        with self._telling:
+            self._coming = quarters
+
     def written(self, place: int, quarters: Quarters, rows: Sequence[Rows] | None) -> None:
         """Rows up to a place have been written into quarter-hours; None when nobody knows which, or whether they were. Whoever
         follows the commits hears of it here, after the meters."""
@@ -160,6 +154,7 @@ class Metering:
                     lines = [one for one in rows or () if isinstance(one, Mapping)]
                     if rows is None or len(lines) < len(rows) or not self._note(space, place, lines):
                         space.unsure = place
+            self._coming = {}
             self._commits.note(place, quarters)
 
     def _note(self, space: _Space, place: int, written: Iterable[Lines]) -> bool:
@@ -167,9 +162,8 @@ class Metering:
         amounts: dict[Party, Decimal] = {}
         settled = []
         period, meter = space.period, space.meter
-        try:
-            rows = [_row(line) for lines in written for line in lines.get(Subject.REQUESTS, ())]
-        except msgspec.MsgspecError:
+        rows = credits_of(written)
+        if rows is None:
             return False
         for row in rows:
             if row.workspace_id != space.id:
@@ -200,7 +194,7 @@ class Metering:
         """
         tries = 0
         while True:
-            with self._ready(workspace, period) as space:
+            with self._ready(workspace, period, limits) as space:
                 before = self._mine(space, wanted)
                 standings = [space.meter.standing(limit, before if wanted.credits is not None else None) for limit in limits]
                 credits_ = wanted.credits or ZERO
@@ -256,11 +250,11 @@ class Metering:
 
     def standings(self, workspace: str, period: Window, limits: Sequence[Limit]) -> Sequence[Standing]:
         """How limits stand, with everything counted that has arrived. Raises what questions raise."""
-        with self._ready(workspace, period) as space:
+        with self._ready(workspace, period, limits) as space:
             behind = space.meter.behind
         if behind:
             self._count(space)
-        with self._ready(workspace, period) as space:
+        with self._ready(workspace, period, limits) as space:
             return [space.meter.standing(limit) for limit in limits]
 
     # --- meters
@@ -294,24 +288,25 @@ class Metering:
             self._journal.ended(space.id, over)
 
     @contextmanager
-    def _ready(self, workspace: str, period: Window) -> Iterator[_Space]:
-        """The same when all that was used in the period is known, but for what is arriving."""
+    def _ready(self, workspace: str, period: Window, limits: Sequence[Limit]) -> Iterator[_Space]:
+        """The same when all that was used of the limits in the period is known, but for what is arriving."""
+        groups = any(limit.party[0] is Kind.GROUP for limit in limits)
         while True:
             with self._open(workspace) as space:
-                counted = space.holds(period)
+                counted = space.holds(period, groups=groups)
                 if counted and space.unsure <= space.meter.place:
                     yield space
                     return
             if counted:
                 self._count(space)
             else:
-                self._begin(space, period)
+                self._begin(space, period, groups=groups)
 
-    def _begin(self, space: _Space, period: Window) -> None:
+    def _begin(self, space: _Space, period: Window, *, groups: bool) -> None:
         """Count a period from its start. Commits are told under the same lock, so none falls between the place and the meter."""
         with space.asking:
             with self._telling, space.lock:
-                if space.holds(period):
+                if space.holds(period, groups=groups):
                     return
                 space.meter.begin()
                 space.period, space.counted = period, False
@@ -319,16 +314,30 @@ class Metering:
                 reserved = [one.id for one in space.meter.reservations.values()]
                 first = min((one.made for one in space.meter.reservations.values()), default=0)
             floor = self._floors[space.id]
-            used, since = self._used.through(place, space.id, period, floor)
+            used, since = self._whole(place, space.id, period, floor, groups=groups)
             present = self._used.present(space.id, floor, reserved, first, self._clock())
             with space.lock:
                 if space.changes != changes or space.period != period:
                     return
                 space.meter.count(place, used)
                 ended = [id_ for id_ in present if space.meter.drop(id_)]
-                space.counted, space.floor, space.meter.since = True, floor, since
+                space.counted, space.groups, space.floor, space.meter.since = True, groups, floor, since
                 space.next_count = self._ticks() + COUNT_EVERY
         self._journal.ended(space.id, ended)
+
+    def _whole(
+        self, place: int, workspace: str, period: Window, floor: Floor, *, groups: bool
+    ) -> tuple[Amounts, Mapping[Kind, int]]:
+        """What was used in a period up to a place, of rollups where that can be: without groups, when nothing came late since."""
+        lately = 0 if groups else self._clock() - HOUR
+        usual = lately - lately % QUARTER
+        if usual > 0:
+            found = self._used.through(place, workspace, period, floor, usual)
+            with self._telling:
+                touched, coming = self._commits.since(workspace, place), self._coming.get(workspace, ())
+            if touched is not None and all(quarter >= usual for quarter in (*touched, *coming)):
+                return found
+        return self._used.through(place, workspace, period, floor)
 
     def _count(self, space: _Space) -> None:
         """Count what arrived since the last place."""
@@ -342,11 +351,11 @@ class Metering:
             if quarters is None:  # so much was written since that nobody knows where: all of it is counted anew
                 with space.lock:
                     if space.changes == changes:
-                        space.counted = False
+                        space.counted, space.changes = False, changes + 1
                 return
             amounts = self._used.between(place, upto, space.id, period, space.floor, quarters)
             with space.lock:
-                if space.holds(period, changes):
+                if space.period == period and space.changes == changes:
                     space.meter.count(upto, amounts)
                     space.floor = floor
 

@@ -35,15 +35,19 @@ class Used:
         self._ledger = ledger
         self._sizes = sizes
 
-    def through(self, place: int, workspace: str, period: Window, floor: Floor) -> tuple[Amounts, Mapping[Kind, int]]:
+    def through(
+        self, place: int, workspace: str, period: Window, floor: Floor, usual: int = 0
+    ) -> tuple[Amounts, Mapping[Kind, int]]:
         """What was used in a period of what arrived up to a place, and of what is not known from its start, from when on it is.
 
-        What is below the floor never changes any more: there rollups say it, though not of groups, which they do not hold.
+        Below the floor nothing ever changes any more, and below the instant `usual` the caller sees to it that nothing was
+        written since the place: what was used there is asked for in the usual way, of rollups where they are sealed. They do
+        not hold groups.
         """
         amounts: dict[Party, Decimal] = {}
         scope = Scope(workspace, None, floor)
         since: dict[Kind, int] = {}
-        at = min(max(period.start, floor.events), period.end)
+        at = min(max(period.start, floor.events, usual), period.end)
         if at > period.start:
             below = Selection(Subject.REQUESTS, replace(period, end=at))
             by = (DIMENSIONS["user_id"], DIMENSIONS["api_key_id"])
