@@ -210,7 +210,8 @@ def operator_key_create(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create an operator key for /api/v1/admin. It is shown once. It may change everything and read nobody's usage."""
+    """Create an operator key for /api/v1/admin and checks of limits. It is shown once. It may change everything, and of usage it
+    learns how far limits are used up."""
     made = carry_out(settings_of(data_dir=data_dir), admin.CreateOperatorKey(label=label, id=id_))
     if as_json:
         print_json(made)

@@ -46,7 +46,8 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class OperatorKey:
-    """A key of a program of the operator's. It may provision everything and read nobody's usage."""
+    """A key of a program of the operator's. It may provision everything, and of usage it learns how far limits are used
+    up and nothing else."""
 
     id: str
     label: str
