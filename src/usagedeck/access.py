@@ -9,7 +9,7 @@ from usagedeck.addresses import lies_in
 from usagedeck.audit import OPERATOR, Actor
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
-from usagedeck.directory.people import Member
+from usagedeck.directory.people import Member, User
 from usagedeck.directory.sessions import Session
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn
@@ -149,6 +149,12 @@ def require(who: Who, permission: Permission) -> None:
         raise NotAllowed(f"{said} missing the permission {permission} to execute this operation.", code="missing_permissions")
 
 
+def require_manager(who: Who) -> None:
+    """Raises `NotAllowed` unless an owner or admin asks, signed in: what people manage is no key's business."""
+    if who.role not in (Role.OWNER, Role.ADMIN):
+        raise NotAllowed("Only owners and admins of the workspace may do this, signed in.", code="insufficient_permissions")
+
+
 def scope(deck: Deck, who: Who, view: View | None) -> Scope:
     """The rows this asker may read in this view; the widest allowed when no view is named. None below the workspace's floor.
 
@@ -204,17 +210,40 @@ def note_export(deck: Deck, who: Who, what: str, question: str) -> None:
 
 
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:
-    """A new session's token. Raises `NotSignedIn` with one answer for every reason, `TooBusy` after too many failures."""
+    """A new session's token. Raises `NotSignedIn` with one answer for every reason, `TooBusy` after too many failures,
+    `NotAllowed` where nobody signs in by password."""
+    require_passwords(deck)
+    user = deck.directory.people.by_email(email)
+    if not knows_password(deck, user, email, password, address) or user is None:
+        raise NotSignedIn("E-mail or password is wrong.", code="wrong_credentials")
+    return begin_session(deck, user, address=address, user_agent=user_agent)
+
+
+def require_passwords(deck: Deck) -> None:
+    """Raises `NotAllowed` where nobody signs in by password."""
+    if not deck.settings.password_sign_in:
+        raise NotAllowed("Nobody signs in by password here.", field="password", code="no_passwords")
+
+
+def knows_password(deck: Deck, user: User | None, email: str, password: str, address: str) -> bool:
+    """Whether somebody at an address knows the password of a user. Takes the same time when there is no such user.
+
+    Raises `TooBusy` after too many failures.
+    """
     person, most = email.lower()[:256], deck.settings.sign_in_attempts
     pair = f"{person} at {address}"  # the narrow limit is on the two together: nobody can lock a person out from elsewhere
     limits = {pair: most, f"from {address}": 5 * most, f"as {person}": 10 * most}
     deck.throttle.enter(limits)
-    user = deck.directory.people.by_email(email)
     if not keys.password_matches(user.password if user else None, password) or user is None:
         if user is not None:
             _note_session(deck, Actor("user", user.id, address), "session.refused")
-        raise NotSignedIn("E-mail or password is wrong.", code="wrong_credentials")
+        return False
     deck.throttle.forgive(limits, wholly=pair)
+    return True
+
+
+def begin_session(deck: Deck, user: User, *, address: str, user_agent: str) -> str:
+    """Somebody who has shown who they are is signed in; the token of their session."""
     token = keys.mint_token()
     expires = deck.clock() + deck.settings.session_hours * 3_600_000
     deck.directory.sessions.add(keys.verifier(token), user.id, expires_at=expires, user_agent=user_agent[:200], address=address)
@@ -239,6 +268,20 @@ def end_my_session(deck: Deck, token: str | None, id_: str) -> None:
     if found is None or not deck.directory.sessions.end(found.verifier):
         raise NotFound("You have no such session.", field="id", code="session_not_found")
     _note_session(deck, Actor("user", found.user_id), "session.end")
+
+
+def signed_in(deck: Deck, token: str | None) -> User:
+    """Who is behind a session cookie. Raises `NotSignedIn`."""
+    user = deck.directory.people.get(_session(deck, token).user_id)
+    if user is None:
+        raise NotSignedIn("Sign in to see this page.", code="not_signed_in")
+    return user
+
+
+def is_signed_in(deck: Deck, token: str | None, user: User) -> bool:
+    """Whether a session cookie is that user's."""
+    session = deck.directory.sessions.get(keys.verifier(token), now=deck.clock()) if token else None
+    return session is not None and session.user_id == user.id
 
 
 def _session(deck: Deck, token: str | None) -> Session:

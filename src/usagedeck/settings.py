@@ -104,10 +104,21 @@ class Settings(BaseSettings):
         "address, ten times that of a person from everywhere.",
     )
 
+    invitation_days: int = Field(7, ge=1, le=365, description="How long the link of an invitation may be used.")
+    password_sign_in: bool = Field(default=True, description="Whether people may sign in by e-mail and password.")
+
     @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def page_url(self) -> str:
+        """Where browsers find the page, as far as settings tell; without a slash at its end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - a comparison
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def store_url(self) -> str:

@@ -198,6 +198,25 @@ def test_people_who_cannot_be_added(run: Run) -> None:
         assert sentence in said.err
 
 
+def test_people_are_invited_by_link(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    first = run("invitation", "create", "Ada@x.example", "-w", "acme", "--json").json
+    said = run("invitation", "create", "ada@x.example", "-w", "acme", "--role", "owner", "--credit-limit", "5")
+    assert (said.code, said.out.startswith("http://127.0.0.1:8787/join#"), said.out.count("\n")) == (0, True, 1)
+    assert "ada@x.example may join acme as owner until" in said.err
+    assert first["link"] != said.out.strip()
+    (found,) = run("invitation", "list", "-w", "acme", "--json").json["invitations"]
+    assert (found["email"], found["role"], found["credit_limit"], found["state"]) == ("ada@x.example", "owner", 5, "waiting")
+    assert found["id"] != first["id"], "the former is gone"
+    listed = run("invitation", "list", "-w", "acme")
+    assert (listed.code, "waiting" in listed.out + listed.err, "#" in listed.out) == (0, True, False)
+    assert run("invitation", "revoke", found["id"], "-w", "acme", "--json").json == {"id": found["id"], "revoked": True}
+    again = run("invitation", "revoke", found["id"], "-w", "acme")
+    assert (again.code, "no invitation" in again.err) == (1, True)
+    wrong = run("invitation", "create", "ada@x.example", "-w", "acme", "--group", "nobody-made-it")
+    assert (wrong.code, 'no group "nobody-made-it"' in wrong.err) == (2, True)
+
+
 # --- keys ---------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ def test_no_secret_is_ever_in_the_database(directory: Directory, url: str) -> No
     add_key(directory, "key_1", secret)
     directory.operator_keys.add("op_1", label="x", hint=keys.hint(operator), verifier=keys.verifier(operator))
     directory.sessions.add(keys.verifier(token), "ana", expires_at=NOON + 1, user_agent="x")
-    directory.invitations.add(
+    directory.invitations.put(
         "ws",
         "inv_1",
         email="b@x.test",

@@ -52,7 +52,7 @@ def test_invitations_and_the_audit_log(directory: Directory) -> None:
         directory.people.add(user, email=f"{user}@acme.test", name="", password="hash")
         directory.people.join("ws", user, role="member")
     for id_, email, by in (("i1", "ana@acme.test", "cy"), ("i2", "new@acme.test", "ana"), ("i3", "cy@acme.test", "cy")):
-        directory.invitations.add(
+        directory.invitations.put(
             "ws", id_, email=email, role="member", full_read=False, verifier=id_, invited_by=by, expires_at=10**15
         )
     for actor, target in (("ana", "cy"), ("cy", "ana"), ("cy", "key_1"), ("cy", "cy")):
@@ -66,12 +66,25 @@ def test_invitations_and_the_audit_log(directory: Directory) -> None:
             target_id=target,
             details={"email": f"{target}@acme.test"},
         )
-    # a membership, a user, an invitation, the sender of another, three entries
-    assert directory.erase("ws", erased) == 7
+    for email in ("Ana@acme.test", "new@acme.test"):
+        directory.audit_log.add(
+            ["ws"],
+            actor_kind="user",
+            actor_id="cy",
+            address="",
+            action="invitation.create",
+            target_kind="invitation",
+            target_id=f"inv {email}",
+            details={"email": email, "role": "member"},
+        )
+    # a membership, a user, an invitation, the sender of another, three entries, and what was noted about an invitation of theirs
+    assert directory.erase("ws", erased) == 8
     assert {(i.id, i.invited_by) for i in directory.invitations.all("ws")} == {("i2", ERASED), ("i3", "cy")}
     entries = directory.audit_log.read("ws", start=0, end=10**15, equal={})
     assert {(e.actor_id, e.target_id, e.address, str(dict(e.details))) for e in entries} == {
         (ERASED, "cy", "", "{}"),
         ("cy", ERASED, "203.0.113.9", "{}"),
         ("cy", "cy", "203.0.113.9", "{'email': 'cy@acme.test'}"),
+        ("cy", "inv Ana@acme.test", "", "{}"),
+        ("cy", "inv new@acme.test", "", "{'email': 'new@acme.test', 'role': 'member'}"),
     }

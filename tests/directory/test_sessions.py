@@ -1,4 +1,4 @@
-"""Sign-ins and invitations."""
+"""Sign-ins."""
 
 from tests.house import NOON, StillClock
 from usagedeck.directory.repo import Directory
@@ -47,37 +47,3 @@ def test_sessions_of_a_person_are_listed_newest_first(directory: Directory, cloc
     assert [s.id for s in directory.sessions.of_user("ana", now=NOON + 10)] == ["b" * 16]
     assert directory.sessions.end("b" * 64)
     assert not directory.sessions.end("b" * 64)
-
-
-def test_an_invitation_is_accepted_once(directory: Directory, clock: StillClock) -> None:
-    made = directory.invitations.add(
-        "ws",
-        "inv",
-        email="New@Acme.test",
-        role="member",
-        full_read=True,
-        verifier="v1",
-        invited_by="ana",
-        expires_at=NOON + 10,
-        group_ids=["b", "a"],
-        credit_limit=7,
-    )
-    assert directory.invitations.by_verifier("v1") == made
-    assert (made.email, made.group_ids, made.credit_limit, made.accepted_at) == ("new@acme.test", ("a", "b"), 7, None)
-    assert directory.invitations.by_verifier("v2") is None
-    clock.now += 1
-    assert directory.invitations.accept(made, "new")
-    assert not directory.invitations.accept(made, "somebody slower")
-    (found,) = directory.invitations.all("ws")
-    assert (found.accepted_at, found.accepted_by) == (NOON + 1, "new")
-    assert not directory.invitations.remove("ws", "inv"), "what was accepted is history"
-    assert directory.invitations.all("other") == []
-
-
-def test_an_invitation_is_taken_back(directory: Directory) -> None:
-    directory.invitations.add(
-        "ws", "inv", email="a@b", role="member", full_read=False, verifier="v", invited_by="ana", expires_at=NOON
-    )
-    assert not directory.invitations.remove("other", "inv")
-    assert directory.invitations.remove("ws", "inv")
-    assert directory.invitations.by_verifier("v") is None

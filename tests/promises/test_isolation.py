@@ -115,6 +115,7 @@ def furnish(house: House, mark: str, owner: str) -> None:
     limited = ((Kind.KEY, f"key-{mark}-0"), (Kind.MEMBER, owner), (Kind.GROUP, f"group-{mark}"), (Kind.WORKSPACE, None))
     for of, whose in limited:
         house.do(admin.SetLimit(workspace=house.workspace_id, kind=of, id=whose, credit_limit=60))
+    house.do(admin.CreateInvitation(workspace=house.workspace_id, email=f"invited-{mark}@x.test"))
 
 
 def add_person(house: House, id_: str, role: Role = Role.MEMBER) -> None:
@@ -227,7 +228,12 @@ def _values(rng: Random) -> Question:
 
 def _others(rng: Random) -> Question:
     params = [("workspace", "ws-{}")] if rng.random() < 0.3 else []
-    path = rng.choice(("me", "audit", "audit.csv", "sessions", "catalog", "admin/workspaces", "admin/workspaces/ws-{}/keys"))
+    path = rng.choice(
+        (
+            *("me", "audit", "audit.csv", "sessions", "catalog", "workspace/invitations"),
+            *("admin/workspaces", "admin/workspaces/ws-{}/keys", "admin/workspaces/ws-{}/invitations"),
+        )
+    )
     if path.startswith("audit"):
         params += [(rng.choice(("actor_id", "target_id", "action")), rng.choice(WORDS))]
     return Question("GET", f"/api/v1/{path}", params)
@@ -246,7 +252,20 @@ def _limits(rng: Random) -> Question:
 
 
 def _ending(rng: Random) -> Question:
-    return Question("DELETE", f"/api/v1/{rng.choice(('sessions/{}', 'admin/workspaces/ws-{}/keys/key-{}-0'))}", [])
+    paths = ("sessions/{}", "workspace/invitations/{}", "admin/workspaces/ws-{}/keys/key-{}-0")
+    return Question("DELETE", f"/api/v1/{rng.choice(paths)}", [])
+
+
+def _joining(rng: Random) -> Question:
+    """Whoever has no link learns nothing, and whoever invites learns nothing of addresses elsewhere."""
+    path, said = rng.choice(
+        (
+            ("invitations/open", {"token": "{}"}),
+            ("invitations/accept", {"token": "{}", "password": PASSWORD}),
+            ("workspace/invitations", {"email": "user-{}@x.test", "groups": ["group-{}"]}),
+        )
+    )
+    return Question("POST", f"/api/v1/{path}", [], said)
 
 
 def _wire(rng: Random) -> Question:
@@ -272,10 +291,11 @@ MAKERS: Mapping[Callable[[Random], Question], int] = {
     _usage: 6,
     _log: 5,
     _values: 4,
-    _wire: 4,
     _others: 2,
     _limits: 2,
     _ending: 1,
+    _joining: 1,
+    _wire: 4,
 }
 
 
@@ -325,6 +345,7 @@ def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> Non
         Question("GET", "/api/v1/usage", [("metric", "credits"), ("by", "model")]),
         Question("GET", "/api/v1/audit", []),
         Question("GET", "/api/v1/limits", []),
+        Question("GET", "/api/v1/workspace/invitations", []),
     ]
     with closing(signed_in(world, f"user-{FOREIGN}")) as owner:
         for question in good:

@@ -9,15 +9,16 @@ from typing import Any, TypeAlias
 import msgspec
 
 from usagedeck import audit
-from usagedeck.admin import erasing, groups, inspecting, keys, limits, names, people, workspaces
+from usagedeck.admin import erasing, groups, inspecting, invitations, keys, limits, names, people, workspaces
 from usagedeck.admin.command import Command, Doing
 from usagedeck.admin.erasing import Erase
 from usagedeck.admin.groups import ListGroups, ListServiceAccounts, PutGroup, PutServiceAccount, RemoveGroup, RemoveServiceAccount
 from usagedeck.admin.inspecting import BeginBackup, EndBackup, Examine, Explain, PlanVerification, Verify
+from usagedeck.admin.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from usagedeck.admin.keys import CreateKey, CreateOperatorKey, ListKeys, ListOperatorKeys, PutKey, RevokeKey, RevokeOperatorKey
 from usagedeck.admin.limits import SetLimit
 from usagedeck.admin.names import ListWebhooks, PutWebhook, RemoveWebhook, SetLabels
-from usagedeck.admin.people import MIN_PASSWORD, AddUser, ListMembers, PutMember, PutUser, RemoveMember, SetPassword
+from usagedeck.admin.people import AddUser, ListMembers, PutMember, PutUser, RemoveMember, SetPassword
 from usagedeck.admin.workspaces import (
     CURRENCIES,
     MAX_RETENTION_DAYS,
@@ -33,11 +34,11 @@ from usagedeck.deck import Deck
 __all__ = [
     "CURRENCIES",
     "MAX_RETENTION_DAYS",
-    "MIN_PASSWORD",
     "AddUser",
     "AnyCommand",
     "BeginBackup",
     "Command",
+    "CreateInvitation",
     "CreateKey",
     "CreateOperatorKey",
     "CreateWorkspace",
@@ -46,6 +47,7 @@ __all__ = [
     "Examine",
     "Explain",
     "ListGroups",
+    "ListInvitations",
     "ListKeys",
     "ListMembers",
     "ListOperatorKeys",
@@ -64,6 +66,7 @@ __all__ = [
     "RemoveMember",
     "RemoveServiceAccount",
     "RemoveWebhook",
+    "RevokeInvitation",
     "RevokeKey",
     "RevokeOperatorKey",
     "SetLabels",
@@ -89,6 +92,9 @@ AnyCommand: TypeAlias = (
     | PutMember
     | ListMembers
     | RemoveMember
+    | CreateInvitation
+    | ListInvitations
+    | RevokeInvitation
     | PutGroup
     | ListGroups
     | RemoveGroup
@@ -122,6 +128,7 @@ encode = msgspec.json.encode
 _DOING: Doing = {
     **workspaces.DOING,
     **people.DOING,
+    **invitations.DOING,
     **groups.DOING,
     **keys.DOING,
     **names.DOING,
@@ -132,7 +139,7 @@ _DOING: Doing = {
 
 
 def perform(deck: Deck, command: AnyCommand, by: Actor = OPERATOR) -> dict[str, Any]:
-    """Do it, note who did, and say what came of it. Raises `InvalidInput`, `NotFound` or `Conflict`."""
+    """Do it, note who did, and say what came of it. Raises `InvalidInput`, `NotFound`, `NotAllowed` or `Conflict`."""
     answer = _DOING[type(command)](deck, command)
     if command.changes:
         _note(deck, command, by, answer)

@@ -33,6 +33,7 @@ _PLACES: Mapping[str, tuple[str, str]] = {
     "erase": ("erasing", "erase_command"),
     "workspace": ("operate", "workspace_app"),
     "user": ("operate", "user_app"),
+    "invitation": ("inviting", "invitation_app"),
     "key": ("operate", "key_app"),
     "operator-key": ("operate", "operator_key_app"),
     "limit": ("limits", "limit_app"),

@@ -64,12 +64,16 @@ def _labels(db: Connection, workspace_id: str, erased: IsErased) -> int:
 
 
 def _invitations(db: Connection, workspace_id: str, people: list[str]) -> int:
-    """Theirs go; of those that they sent to others, the sender goes."""
+    """Theirs go, and what was noted about those; of those that they sent to others, the sender goes."""
     mine = invitations.c.workspace_id == workspace_id
     mails = [mail for mail in db.execute(select(users.c.email).where(users.c.id.in_(people))).scalars() if mail]
     gone = _delete(db, invitations, mine, or_(invitations.c.accepted_by.in_(people), invitations.c.email.in_(mails)))
     sent = update(invitations).where(mine, invitations.c.invited_by.in_(people)).values(invited_by=ERASED)
-    return gone + int(db.execute(sent).rowcount)
+    gone += int(db.execute(sent).rowcount)
+    noted = (audit_log.c.workspace_id == workspace_id, audit_log.c.target_kind == "invitation")
+    entries = db.execute(select(audit_log.c.id, audit_log.c.details).where(*noted)).all()
+    theirs = [id_ for id_, details in entries if str(details.get("email", "")).lower() in mails]
+    return gone + int(db.execute(update(audit_log).where(audit_log.c.id.in_(theirs)).values(details={})).rowcount)
 
 
 def _audit_log(db: Connection, workspace_id: str, erased: IsErased) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from usagedeck.catalog import Label
 from usagedeck.directory.database import Database
@@ -80,10 +80,7 @@ class People:
         """Make a user a member. Raises `Conflict` for the id of a service account: whose usage would it be?"""
         made = Member(workspace_id, user_id, role, full_read, self._database.clock(), None, credit_limit)
         with self._database.writing(f'User "{user_id}" is a member of the workspace already.') as db:
-            same = (service_accounts.c.workspace_id == workspace_id, service_accounts.c.id == user_id)
-            if db.execute(select(service_accounts.c.id).where(*same)).first():
-                raise Conflict(f'"{user_id}" is the id of a service account; take another.', field="id", code="already_exists")
-            db.execute(insert(members).values(asdict(made)))
+            add_member(db, made)
         return made
 
     def change_member(self, workspace_id: str, user_id: str, values: Mapping[str, Any]) -> None:
@@ -137,3 +134,11 @@ class People:
         with self._database.reading() as db:
             found = select(func.count()).select_from(members).where(members.c.workspace_id == workspace_id)
             return int(db.execute(found).scalar_one())
+
+
+def add_member(db: Connection, made: Member) -> None:
+    """Part of a change. Raises `Conflict` for the id of a service account."""
+    same = (service_accounts.c.workspace_id == made.workspace_id, service_accounts.c.id == made.user_id)
+    if db.execute(select(service_accounts.c.id).where(*same)).first():
+        raise Conflict(f'"{made.user_id}" is the id of a service account; take another.', field="id", code="already_exists")
+    db.execute(insert(members).values(asdict(made)))

@@ -15,12 +15,13 @@ from usagedeck.directory.audit_log import AuditLog
 from usagedeck.directory.database import Database
 from usagedeck.directory.erasing import take_out
 from usagedeck.directory.groups import Groups
+from usagedeck.directory.invitations import Invitations
 from usagedeck.directory.labels import Labels
 from usagedeck.directory.limits import Limits
 from usagedeck.directory.people import People
 from usagedeck.directory.schema import api_keys, labels, metadata, secrets
 from usagedeck.directory.service_accounts import ServiceAccounts
-from usagedeck.directory.sessions import Invitations, Sessions
+from usagedeck.directory.sessions import Sessions
 from usagedeck.directory.webhooks import Webhooks
 from usagedeck.directory.workspaces import Workspaces
 from usagedeck.errors import Conflict

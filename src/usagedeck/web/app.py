@@ -19,6 +19,7 @@ from usagedeck.web import (
     bodies,
     elevenlabs,
     ingest,
+    joining,
     limits,
     operator,
     pages,
@@ -92,6 +93,6 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, limits, reasons, tail, elevenlabs, auth, account, pages, provisioning, operator):
+    for door in (ingest, api, limits, reasons, tail, elevenlabs, auth, joining, account, pages, provisioning, operator):
         app.include_router(door.router)
     return app

@@ -9,7 +9,7 @@ from fastapi import Query as Param
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from usagedeck import __version__, access
+from usagedeck import __version__, access, passwords
 from usagedeck.access import Who
 from usagedeck.deck import Deck
 from usagedeck.errors import NotFound, NotSignedIn
@@ -91,16 +91,24 @@ async def sign_in(request: Request, deck: DeckOf, body: SignIn) -> Response:
     agent = request.headers.get("user-agent", "")
     token = await run_in_threadpool(access.sign_in, deck, body.email, body.password, address=address, user_agent=agent)
     response = Response(status_code=204)
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=deck.settings.session_hours * 3600,
-        httponly=True,
-        samesite="lax",
-        secure=_needs_secure(request),
-        path="/",
-    )
+    set_session(request, response, deck, token)
     return response
+
+
+def set_session(request: Request, response: Response, deck: Deck, token: str) -> None:
+    """The answer signs its asker in."""
+    set_cookie(request, response, COOKIE, token, seconds=deck.settings.session_hours * 3600)
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, *, seconds: int, path: str = "/") -> None:
+    """A cookie that no script reads and no other site's request carries."""
+    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=_needs_secure(request), path=path)
+
+
+def origin_of(request: Request, deck: Deck) -> str:
+    """Where browsers find this server: as it is set, else as this one did; the guard has seen to the host."""
+    settings = deck.settings
+    return settings.page_url if settings.public_url else f"{request.url.scheme}://{request.headers['host']}"
 
 
 def _needs_secure(request: Request) -> bool:
@@ -115,6 +123,30 @@ def sign_out(request: Request, deck: DeckOf) -> Response:
         access.sign_out(deck, token)
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+class NewPassword(BaseModel):
+    """Another password for whoever is signed in."""
+
+    password: str = Field(max_length=1000, description="The present one.")
+    new_password: str = Field(max_length=1000, description="At least 10 characters.")
+
+
+@router.post("/account/password", status_code=204, summary="Change my password")
+async def change_password(request: Request, deck: DeckOf, body: NewPassword) -> Response:
+    """For people who are signed in. All their sessions end; the one that asks goes on with a new cookie."""
+    token = await run_in_threadpool(
+        passwords.change_mine,
+        deck,
+        request.cookies.get(COOKIE),
+        body.password,
+        body.new_password,
+        address=address_of(request),
+        user_agent=request.headers.get("user-agent", ""),
+    )
+    response = Response(status_code=204)
+    set_session(request, response, deck, token)
     return response
 
 

@@ -71,6 +71,12 @@ def page() -> Response:
     return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
 
 
+@router.get("/join", include_in_schema=False)
+def join() -> Response:
+    """Where the link of an invitation leads."""
+    return FileResponse(STATIC / "join.html", media_type="text/html; charset=utf-8")
+
+
 @router.get("/docs", include_in_schema=False)
 def docs() -> Response:
     """The API's reference, drawn from /openapi.json."""

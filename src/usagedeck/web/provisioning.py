@@ -15,9 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from usagedeck import access, admin
 from usagedeck.errors import InvalidInput
 from usagedeck.web.auth import DeckOf, address_of, secret_of
+from usagedeck.web.commands import command_of
 from usagedeck.web.problems import REFUSALS, json
 
 MAX_BODY = 16 * 2**20
+WITH_BODY = ("PUT", "POST")
 
 router = APIRouter(prefix="/api/v1/admin", tags=["provisioning"], max_body_size=MAX_BODY, responses=REFUSALS)
 
@@ -52,6 +54,9 @@ CALLS = (
     Call("PUT", "/workspaces/{workspace}", admin.PutWorkspace, "Put a workspace"),
     Call("PUT", "/users/{id}", admin.PutUser, "Put a user"),
     *_of_workspace("members", "user", "member", admin.PutMember, admin.RemoveMember, admin.ListMembers),
+    Call("POST", "/workspaces/{workspace}/invitations", admin.CreateInvitation, "Invite somebody"),
+    Call("DELETE", "/workspaces/{workspace}/invitations/{id}", admin.RevokeInvitation, "Take an invitation back"),
+    Call("GET", "/workspaces/{workspace}/invitations", admin.ListInvitations, "List invitations"),
     *_of_workspace("groups", "id", "group", admin.PutGroup, admin.RemoveGroup, admin.ListGroups),
     *_of_workspace(
         "service-accounts",
@@ -87,7 +92,7 @@ def _add(call: Call) -> None:
 
 def _read(call: Call, path: Mapping[str, str], body: bytes) -> admin.AnyCommand:
     said: Any = {}
-    if body and call.method == "PUT":
+    if body and call.method in WITH_BODY:
         try:
             said = msgspec.json.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -97,18 +102,12 @@ def _read(call: Call, path: Mapping[str, str], body: bytes) -> admin.AnyCommand:
     said = {call.whole: said} if call.whole else said
     if twice := sorted(said.keys() & {"command", *path}):
         raise InvalidInput(f'"{twice[0]}" stands in the path; leave it out of the body.', field=twice[0])
-    try:
-        wanted: admin.AnyCommand = msgspec.convert({**said, **path}, call.command)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        field = where.rstrip("`").lstrip(".").removesuffix("[...]") or None
-        raise InvalidInput(f"{field or 'The body'}: {what[:1].lower()}{what[1:]}.".replace("`", '"'), field=field) from None
-    return wanted
+    return command_of(call.command, {**said, **path})
 
 
 def _described(call: Call) -> dict[str, Any]:
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in call.in_path]
-    if call.method != "PUT":
+    if call.method not in WITH_BODY:
         return {"parameters": parameters}
     whole = msgspec.json.schema(call.command)
     inlined = _inlined(whole, whole["$defs"])
@@ -117,7 +116,8 @@ def _described(call: Call) -> dict[str, Any]:
     if not call.whole:
         for name in ("command", *call.in_path):
             schema["properties"].pop(name, None)
-        schema.pop("required", None)
+        needed = [name for name in schema.pop("required", ()) if name in schema["properties"]]
+        schema.update({"required": needed} if needed else {})
         schema.pop("$defs", None)
     return {"parameters": parameters, "requestBody": {"content": {"application/json": {"schema": schema}}}}
 

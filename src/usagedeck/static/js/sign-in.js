@@ -1,20 +1,13 @@
 /** `<ud-sign-in>`: asks for e-mail and password. Posts by fetch; the page's policy allows no form to be sent. Emits `signed-in`. */
-import {LitElement, css, html, nothing} from '../vendor/lit.js';
+import {LitElement, html, nothing} from '../vendor/lit.js';
 import {signIn} from './api.js';
+import {entry} from './entry.js';
 import {base} from './styles.js';
 
 class SignIn extends LitElement {
   static properties = {_problem: {state: true}, _busy: {state: true}};
 
-  static styles = [
-    base,
-    css`
-    .card { max-width: 380px; margin: 12vh auto 0; padding: 24px; }
-    form { display: grid; gap: 12px; margin-top: 16px; }
-    label { display: grid; gap: 4px; font-size: 13px; color: var(--ud-text-2); }
-    .button { justify-content: center; }
-  `,
-  ];
+  static styles = [base, entry];
 
   render() {
     return html`<main class="card"><h1>Developers</h1><p class="muted">Sign in to see usage, analytics and the request log.</p>
