@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from usagedeck.access import OF_ROLE, USUAL, Permission, Role, Who
+from usagedeck.admin.rights import RIGHTS, Reach, Right, grantable
 from usagedeck.catalog import (
     DIMENSIONS,
     FIELDS,
@@ -28,6 +30,7 @@ from usagedeck.catalog import (
     fields,
 )
 from usagedeck.cli import app as cli
+from usagedeck.directory.workspaces import Workspace
 from usagedeck.ranges import EXAMPLES
 from usagedeck.settings import Settings
 from usagedeck.web.app import openapi
@@ -254,12 +257,55 @@ def _default(parameter: dict[str, Any]) -> str:
     return "" if default in (None, "", []) else code(json.dumps(default))
 
 
+def roles_page() -> Iterator[str]:
+    """Who may do what in a workspace."""
+    yield "# Roles and permissions"
+    yield ""
+    yield "## What people may do"
+    yield ""
+    yield "By their role in the workspace."
+    yield ""
+    yield from table(("", *Role), _role_rows())
+    yield ""
+    yield "## What keys may do"
+    yield ""
+    yield "A key does what its permissions say, and never what its owner may not. One without an owner reads the whole workspace."
+    yield ""
+    rows = ((code(one), "yes" if one in USUAL else "no", ", ".join(_holders(one))) for one in Permission)
+    yield from table(("Permission", "Made without saying so", "Roles that have it, and may grant it"), rows)
+    yield ""
+    yield "A key with `workspace_manage` looks after the workspace as an admin does; so it makes and removes no owners."
+
+
+def _role_rows() -> Iterator[Iterable[str]]:
+    def cell(right: Right, role: Role) -> str:
+        reach = right.of(role)
+        return right.note if reach is Reach.SOME else reach
+
+    yield "see their own usage", *("yes" if Permission.READ in OF_ROLE[role] else "no" for role in Role)
+    seen = (
+        (Permission.FULL_READ, "see everybody's usage", "if they or a group of theirs may"),
+        (Permission.AUDIT_READ, "read the audit log", "if a group of theirs may"),
+    )
+    for permission, name, otherwise in seen:
+        yield name, *("yes" if permission in OF_ROLE[role] else otherwise for role in Role)
+    for right in RIGHTS:
+        yield right.name, *(cell(right, role) for role in Role)
+    yield "end their own sessions, change their own password", *("yes" for _ in Role)
+
+
+def _holders(permission: Permission) -> Iterator[str]:
+    workspace = Workspace("", "", "", "UTC", 1, None, full_ip=False, created_at=0)
+    return (role for role in Role if permission in grantable(Who(workspace, "someone", OF_ROLE[role], role)))
+
+
 PAGES = {
     "events.md": events_page,
     "catalogue.md": catalogue_page,
     "settings.md": settings_page,
     "cli.md": cli_page,
     "api.md": api_page,
+    "roles.md": roles_page,
 }
 
 

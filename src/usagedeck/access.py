@@ -23,6 +23,12 @@ class Permission(StrEnum):
     READ = "analytics_read"
     FULL_READ = "workspace_analytics_full_read"
     AUDIT_READ = "audit_log_read"
+    MANAGE = "workspace_manage"
+    """Looks after members, keys, webhooks and settings as an admin does; for keys that are to. People do so by their role."""
+
+
+USUAL = tuple(one for one in Permission if one is not Permission.MANAGE)
+"""What a key may do that is made without saying so."""
 
 
 class Role(StrEnum):
@@ -70,8 +76,20 @@ class Views:
     """There is something to switch: without other members, and for a key that belongs to nobody, both views are the same."""
 
 
-OF_OWNERS = frozenset({Permission.FULL_READ, Permission.AUDIT_READ})
-"""What a member's key may do only as long as the member may: a key never sees more than its owner."""
+OF_GROUPS = frozenset({Permission.FULL_READ, Permission.AUDIT_READ})
+"""What a group can let its members do."""
+
+OF_OWNERS = OF_GROUPS | {Permission.MANAGE}
+"""What a member's key may do only as long as the member may: a key never sees or does more than its owner."""
+
+_SEES_ALL = frozenset({Permission.READ, *OF_OWNERS})
+OF_ROLE: Mapping[Role, frozenset[Permission]] = {
+    Role.OWNER: _SEES_ALL,
+    Role.ADMIN: _SEES_ALL,
+    Role.MEMBER: frozenset({Permission.READ}),
+    Role.VIEWER: frozenset({Permission.READ}),
+}
+"""What everybody of a role may do; a permission of their own and their groups may add to it."""
 
 
 def who_by_key(deck: Deck, secret: str | None, address: str = "") -> Who:
@@ -118,13 +136,15 @@ def memberships(deck: Deck, user_id: str) -> list[tuple[Workspace, Member]]:
 
 def _rights(deck: Deck, member: Member) -> frozenset[Permission]:
     """What a member may do: by role, by a permission of their own, or by a group's."""
-    if member.role in (Role.OWNER, Role.ADMIN):
-        return frozenset({Permission.READ, Permission.FULL_READ, Permission.AUDIT_READ})
-    granted = {Permission.READ, Permission.FULL_READ} if member.full_read else {Permission.READ}
+    granted = OF_ROLE[Role(member.role)]
+    if granted >= OF_GROUPS:
+        return granted
+    if member.full_read:
+        granted |= {Permission.FULL_READ}
     for group_id in deck.directory.groups.of_users(member.workspace_id).get(member.user_id, ()):
         group = deck.directory.groups.get(member.workspace_id, group_id)
-        granted |= _permissions(group.permissions) & OF_OWNERS if group else set()
-    return frozenset(granted)
+        granted |= _permissions(group.permissions) & OF_GROUPS if group else frozenset()
+    return granted
 
 
 def _permissions(names: Iterable[str]) -> frozenset[Permission]:
@@ -289,6 +309,15 @@ def _session(deck: Deck, token: str | None) -> Session:
     if session is None:
         raise NotSignedIn("Sign in to see this page.", code="not_signed_in")
     return session
+
+
+def end_my_other_sessions(deck: Deck, token: str | None) -> int:
+    """End all of them but this one; how many there were. Raises `NotSignedIn`."""
+    others = [one for one, current in my_sessions(deck, token) if not current]
+    ended = sum(deck.directory.sessions.end(one.verifier) for one in others)
+    if ended:
+        _note_session(deck, Actor("user", others[0].user_id), "session.end")
+    return ended
 
 
 def sign_out(deck: Deck, token: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.house import NOON, served
 from usagedeck import cli
-from usagedeck.access import Permission
+from usagedeck.access import USUAL
 from usagedeck.cli import common
 from usagedeck.deck import SERVER_FILE, open_deck
 from usagedeck.errors import TooBusy
@@ -84,7 +84,7 @@ def test_a_workspace_comes_with_a_key(run: Run) -> None:
     assert (listed.pop("workspace_id"), listed.pop("name")) == ("acme", "Acme")
     assert set(listed.values()) == {None}, "nothing expires"
     (key,) = run("key", "list", "-w", "acme", "--json").json["keys"]
-    assert key["permissions"] == sorted(Permission)
+    assert key["permissions"] == sorted(USUAL)
     assert (key["user_id"], key["revoked_at"], key["hint"]) == (None, None, made["api_key"][-4:])
     assert made["api_key"] not in str(key)
 

@@ -226,11 +226,16 @@ def _values(rng: Random) -> Question:
     return Question("GET", f"/api/v1/values/{rng.choice(_names(rng, of))}{_csv(rng)}", params)
 
 
+THINGS = {"members": "user-{}", "groups": "group-{}", "service-accounts": "user-{}", "keys": "key-{}-0", "webhooks": "hook-{}"}
+"""What is looked after in a workspace, and what some of it is called."""
+
+
 def _others(rng: Random) -> Question:
     params = [("workspace", "ws-{}")] if rng.random() < 0.3 else []
     path = rng.choice(
         (
             *("me", "audit", "audit.csv", "sessions", "catalog", "workspace/invitations"),
+            *(f"workspace/{part}" for part in ("settings", *THINGS)),
             *("admin/workspaces", "admin/workspaces/ws-{}/keys", "admin/workspaces/ws-{}/invitations"),
         )
     )
@@ -254,6 +259,20 @@ def _limits(rng: Random) -> Question:
 def _ending(rng: Random) -> Question:
     paths = ("sessions/{}", "workspace/invitations/{}", "admin/workspaces/ws-{}/keys/key-{}-0")
     return Question("DELETE", f"/api/v1/{rng.choice(paths)}", [])
+
+
+def _managing(rng: Random) -> Question:
+    """What is somebody else's is neither changed nor given anything, and the refusal does not say that it is there."""
+    part, id_ = rng.choice(list(THINGS.items()))
+    path, params = f"/api/v1/workspace/{part}", [("workspace", "ws-{}")] if rng.random() < 0.2 else []
+    said = {"members": {"role": "viewer"}, "keys": {"label": "Mine"}}.get(part, {"name": "Mine"})
+    return rng.choice(
+        (
+            Question("PATCH", f"{path}/{id_}", params, said),
+            Question("DELETE", f"{path}/{id_}", params),
+            Question("POST", "/api/v1/workspace/keys", params, {"label": "Mine", "user": "user-{}"}),
+        )
+    )
 
 
 def _joining(rng: Random) -> Question:
@@ -295,6 +314,7 @@ MAKERS: Mapping[Callable[[Random], Question], int] = {
     _limits: 2,
     _ending: 1,
     _joining: 1,
+    _managing: 1,
     _wire: 4,
 }
 
@@ -345,7 +365,7 @@ def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> Non
         Question("GET", "/api/v1/usage", [("metric", "credits"), ("by", "model")]),
         Question("GET", "/api/v1/audit", []),
         Question("GET", "/api/v1/limits", []),
-        Question("GET", "/api/v1/workspace/invitations", []),
+        *(Question("GET", f"/api/v1/workspace/{part}", []) for part in ("invitations", "members", "groups", "keys")),
     ]
     with closing(signed_in(world, f"user-{FOREIGN}")) as owner:
         for question in good:

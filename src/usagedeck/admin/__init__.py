@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from usagedeck import audit
-from usagedeck.admin import erasing, groups, inspecting, invitations, keys, limits, names, people, workspaces
+from usagedeck import access, audit
+from usagedeck.admin import erasing, groups, inspecting, invitations, keys, limits, names, people, rights, workspaces
 from usagedeck.admin.command import Command, Doing
 from usagedeck.admin.erasing import Erase
 from usagedeck.admin.groups import ListGroups, ListServiceAccounts, PutGroup, PutServiceAccount, RemoveGroup, RemoveServiceAccount
@@ -26,6 +26,7 @@ from usagedeck.admin.workspaces import (
     ListWorkspaces,
     PutWorkspace,
     SetRetention,
+    ShowWorkspace,
     TrustClock,
 )
 from usagedeck.audit import OPERATOR, Actor
@@ -73,17 +74,20 @@ __all__ = [
     "SetLimit",
     "SetPassword",
     "SetRetention",
+    "ShowWorkspace",
     "TrustClock",
     "Verify",
     "decode",
     "encode",
     "perform",
+    "perform_for",
 ]
 
 AnyCommand: TypeAlias = (
     CreateWorkspace
     | PutWorkspace
     | ListWorkspaces
+    | ShowWorkspace
     | SetRetention
     | TrustClock
     | AddUser
@@ -138,7 +142,7 @@ _DOING: Doing = {
 }
 
 
-def perform(deck: Deck, command: AnyCommand, by: Actor = OPERATOR) -> dict[str, Any]:
+def perform(deck: Deck, command: Command, by: Actor = OPERATOR) -> dict[str, Any]:
     """Do it, note who did, and say what came of it. Raises `InvalidInput`, `NotFound`, `NotAllowed` or `Conflict`."""
     answer = _DOING[type(command)](deck, command)
     if command.changes:
@@ -146,7 +150,13 @@ def perform(deck: Deck, command: AnyCommand, by: Actor = OPERATOR) -> dict[str, 
     return answer
 
 
-def _note(deck: Deck, command: AnyCommand, by: Actor, answer: dict[str, Any]) -> None:
+def perform_for(deck: Deck, command: Command, who: access.Who, *, new: bool = False) -> dict[str, Any]:
+    """Do it for somebody of the workspace, as far as they may (`rights.allowed`). Raises `NotAllowed` besides."""
+    settled = rights.allowed(deck, command, who, new=new)
+    return rights.seen(settled, perform(deck, settled, access.actor(who)), who)
+
+
+def _note(deck: Deck, command: Command, by: Actor, answer: dict[str, Any]) -> None:
     action = str(command.__struct_config__.tag)
     kind = action.partition(".")[0]
     fields = ("workspace_id",) if kind == "workspace" else ("key_id", "user_id", "id", "kind")

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from usagedeck import erasure
-from usagedeck.access import Permission
+from usagedeck.access import USUAL, Permission
 from usagedeck.addresses import network
 from usagedeck.admin.command import Answer, Command, Credits, Doing, Id, Name, given, instant, since, told, workspace_of
 from usagedeck.catalog import Label
@@ -17,6 +17,8 @@ from usagedeck.errors import Conflict, InvalidInput, NotFound
 from usagedeck.times import iso
 
 MAX_NETWORKS = 100
+PUT_PERMISSIONS = (Permission.WRITE, Permission.READ)
+"""What a key may do that is put without saying so."""
 
 
 class CreateKey(Command, tag="key.create"):
@@ -26,7 +28,7 @@ class CreateKey(Command, tag="key.create"):
     label: Name
     id: Id | None = None
     user: Id | None = None
-    permissions: list[Permission] = msgspec.field(default_factory=lambda: list(Permission))
+    permissions: list[Permission] = msgspec.field(default_factory=lambda: list(USUAL))
 
 
 class PutKey(Command, tag="key.put"):
@@ -122,7 +124,7 @@ def _put(deck: Deck, command: PutKey) -> Answer:
     workspace, now = workspace_of(deck, command.workspace), deck.clock()
     _refuse_erased(deck, workspace.id, command.id, told(command.user, None))
     before = deck.directory.api_keys.get(workspace.id, command.id)
-    permissions = told(command.permissions, [Permission.WRITE, Permission.READ])
+    permissions = told(command.permissions, list(PUT_PERMISSIONS))
     _check(permissions)
     allowed = [network(text) for text in told(command.allowed_ips, [])]
     if before is None:
@@ -162,8 +164,13 @@ def _list(deck: Deck, command: ListKeys) -> Answer:
 
 def _revoke(deck: Deck, command: RevokeKey) -> Answer:
     if not deck.directory.api_keys.revoke(workspace_of(deck, command.workspace).id, command.id):
-        raise NotFound(f'There is no active key "{command.id}" in this workspace.', field="id", code="api_key_not_found")
+        raise no_active_key(command.id)
     return {"id": command.id, "revoked": True}
+
+
+def no_active_key(id_: str) -> NotFound:
+    """The same for a key that is revoked, another's, and none at all."""
+    return NotFound(f'There is no active key "{id_}" in this workspace.', field="id", code="api_key_not_found")
 
 
 def _key(key: ApiKey) -> Answer:

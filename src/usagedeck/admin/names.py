@@ -88,7 +88,7 @@ def _put(deck: Deck, command: PutWebhook) -> Answer:
         told(command.auth, Auth(old.auth)),
         old.created_at,
         since(command.disabled, deck.clock(), old.disabled_at),
-        told(command.auto_disabled, old.auto_disabled),
+        told(command.auto_disabled, old.auto_disabled and command.disabled is not False),
         instant(command.failed_at, old.failed_at, "failed_at"),
         told(command.failed_status, old.failed_status),
     )

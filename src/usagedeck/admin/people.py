@@ -48,12 +48,16 @@ class SetPassword(Command, tag="user.password"):
 class PutMember(Command, tag="member.put"):
     """A user's membership, made or changed. A locked member is in the workspace and sees nothing of it; their keys rest."""
 
+    untold = ("keep_owner",)
+
     workspace: Id
     user: Id
     role: Role | UnsetType = UNSET
     full_read: bool | UnsetType = UNSET
     locked: bool | UnsetType = UNSET
     credit_limit: Credits | UnsetType | None = UNSET
+    keep_owner: bool = False
+    """Refuse it when it would leave the workspace without an owner who is not locked."""
 
 
 class ListMembers(Command, tag="member.list"):
@@ -67,8 +71,12 @@ class ListMembers(Command, tag="member.list"):
 class RemoveMember(Command, tag="member.remove"):
     """A member goes: their keys are revoked and their groups lose them; their usage and its name stay."""
 
+    untold = ("keep_owner",)
+
     workspace: Id
     user: Id
+    keep_owner: bool = False
+    """Refuse it when it would leave the workspace without an owner who is not locked."""
 
 
 def _add(deck: Deck, command: AddUser) -> Answer:
@@ -129,11 +137,15 @@ def _put_member(deck: Deck, command: PutMember) -> Answer:
         )
     values = given(role=command.role, full_read=command.full_read, credit_limit=command.credit_limit)
     values["locked_at"] = since(command.locked, deck.clock(), before.locked_at if before else None)
-    people.change_member(workspace.id, user.id, values)
+    people.change_member(workspace.id, user.id, values, keep=_keep(command))
     member = people.member(workspace.id, user.id)
     if member is None:
         raise Conflict(f'"{user.id}" left the workspace at the same time.', field="user")
     return {**_member(user, member), "created": before is None}
+
+
+def _keep(command: PutMember | RemoveMember) -> Role | None:
+    return Role.OWNER if command.keep_owner else None
 
 
 def _list(deck: Deck, command: ListMembers) -> Answer:
@@ -141,7 +153,8 @@ def _list(deck: Deck, command: ListMembers) -> Answer:
 
 
 def _remove(deck: Deck, command: RemoveMember) -> Answer:
-    if not deck.directory.people.leave(workspace_of(deck, command.workspace).id, command.user):
+    workspace = workspace_of(deck, command.workspace)
+    if not deck.directory.people.leave(workspace.id, command.user, keep=_keep(command)):
         raise not_found("member", command.user)
     return {"user_id": command.user, "removed": True}
 

@@ -58,6 +58,14 @@ class ListWorkspaces(Command, tag="workspace.list"):
     changes = False
 
 
+class ShowWorkspace(Command, tag="workspace.show"):
+    """A workspace's settings, and from when on it has data."""
+
+    changes = False
+
+    workspace: Id
+
+
 class SetRetention(Command, tag="workspace.retention"):
     """How long a workspace keeps its events: `days`, or for ever; and what rollups say of the time before: as long as the events
     when absent. What has expired does not come back when it is lengthened."""
@@ -126,6 +134,11 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
 
 def _list(deck: Deck, _: ListWorkspaces) -> Answer:
     return {"workspaces": [{"workspace_id": w.id, "name": w.name, **_kept(deck, w)} for w in deck.directory.workspaces.all()]}
+
+
+def _show(deck: Deck, command: ShowWorkspace) -> Answer:
+    workspace = workspace_of(deck, command.workspace)
+    return {**_shown(workspace), **_kept(deck, workspace)}
 
 
 def _set_retention(deck: Deck, command: SetRetention) -> Answer:
@@ -225,6 +238,7 @@ DOING: Doing = {
     CreateWorkspace: _create,
     PutWorkspace: _put,
     ListWorkspaces: _list,
+    ShowWorkspace: _show,
     SetRetention: _set_retention,
     TrustClock: _trust_clock,
 }

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from usagedeck import admin
-from usagedeck.access import Permission, Role
+from usagedeck.access import USUAL, Permission, Role
 from usagedeck.cli.common import AsJson, DataDir, WorkspaceId, carry_out, print_json, print_table, say, settings_of
 from usagedeck.errors import InvalidInput
 
@@ -164,12 +164,14 @@ def key_create(
     workspace: WorkspaceId,
     id_: Annotated[str | None, typer.Option("--id", help="Its api_key_id in events; made up when absent.")] = None,
     user: Annotated[str | None, typer.Option(help="The user it belongs to; a key without one sees the whole workspace.")] = None,
-    permission: Annotated[list[Permission] | None, typer.Option(help="What it may do; everything when absent.")] = None,
+    permission: Annotated[
+        list[Permission] | None, typer.Option(help="What it may do; everything but workspace_manage when absent.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Create an API key. It is shown once."""
-    command = admin.CreateKey(workspace=workspace, label=label, id=id_, user=user, permissions=permission or list(Permission))
+    command = admin.CreateKey(workspace=workspace, label=label, id=id_, user=user, permissions=permission or list(USUAL))
     made = carry_out(settings_of(data_dir=data_dir), command)
     if as_json:
         print_json(made)

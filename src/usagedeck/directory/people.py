@@ -1,6 +1,7 @@
 """Users, and the workspaces they are members of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -83,19 +84,19 @@ class People:
             add_member(db, made)
         return made
 
-    def change_member(self, workspace_id: str, user_id: str, values: Mapping[str, Any]) -> None:
-        """Set columns by their names."""
-        with self._database.writing() as db:
+    def change_member(self, workspace_id: str, user_id: str, values: Mapping[str, Any], *, keep: str | None = None) -> None:
+        """Set columns by their names. With `keep` it raises `Conflict` when that left nobody of that role who is not locked."""
+        with self._kept(workspace_id, keep) as db:
             where = (members.c.workspace_id == workspace_id, members.c.user_id == user_id)
             db.execute(update(members).where(*where).values(dict(values)))
 
-    def leave(self, workspace_id: str, user_id: str) -> bool:
+    def leave(self, workspace_id: str, user_id: str, *, keep: str | None = None) -> bool:
         """A member goes: their keys stop working and their groups lose them; what they are called stays, for their usage does.
 
-        False when there is no such member.
+        False when there is no such member. `keep` as in `change_member`.
         """
         now = self._database.clock()
-        with self._database.writing() as db:
+        with self._kept(workspace_id, keep) as db:
             where = (members.c.workspace_id == workspace_id, members.c.user_id == user_id)
             if not db.execute(delete(members).where(*where)).rowcount:
                 return False
@@ -107,6 +108,18 @@ class People:
             grouped = (group_members.c.workspace_id == workspace_id, group_members.c.user_id == user_id)
             db.execute(delete(group_members).where(*grouped))
         return True
+
+    @contextmanager
+    def _kept(self, workspace_id: str, role: str | None) -> Iterator[Connection]:
+        """A change after which somebody of the role is left, if there was somebody before."""
+        where = (members.c.workspace_id == workspace_id, members.c.role == role, members.c.locked_at.is_(None))
+        left = select(members.c.user_id).where(*where).limit(1)
+        with self._database.writing() as db:
+            before = role is not None and db.execute(left).first() is not None
+            yield db
+            if before and db.execute(left).first() is None:
+                said = f"This is the last {role} who is not locked; make somebody else {role} first."
+                raise Conflict(said, field="role", code=f"last_{role}")
 
     def member(self, workspace_id: str, user_id: str) -> Member | None:
         where = (members.c.workspace_id == workspace_id, members.c.user_id == user_id)

@@ -67,6 +67,10 @@ class SessionsOut(BaseModel):
     sessions: list[SessionOut]
 
 
+class EndedOut(BaseModel):
+    ended: int = Field(description="How many sessions.")
+
+
 @router.get("/audit", response_model=AuditOut, responses=AS_CSV, summary="The audit log", tags=["account"])
 @router.get("/audit.csv", response_class=CsvResponse, summary="The audit log as CSV", tags=["account"])
 def audit_log(request: Request, deck: DeckOf, asked: Annotated[AuditAsked, Param()]) -> Response:
@@ -104,6 +108,12 @@ def sessions(request: Request, deck: DeckOf) -> Response:
             ]
         }
     )
+
+
+@router.delete("/sessions", summary="Sign out everywhere else", tags=["session"], response_model=EndedOut)
+def revoke_other_sessions(request: Request, deck: DeckOf) -> Response:
+    """All sessions of whoever asks end at once, but the one that asks."""
+    return json({"ended": access.end_my_other_sessions(deck, request.cookies.get(COOKIE))})
 
 
 @router.delete("/sessions/{id}", status_code=204, summary="Sign out elsewhere", tags=["session"])

@@ -27,6 +27,7 @@ from usagedeck.web import (
     provisioning,
     reasons,
     tail,
+    workspace,
 )
 from usagedeck.web.guard import Guard
 
@@ -44,7 +45,12 @@ TAGS: Sequence[dict[str, str]] = (
     {"name": "elevenlabs", "description": "The calls of the official `elevenlabs` SDKs."},
     {"name": "session", "description": "Sign in as a person."},
     {"name": "limits", "description": "Credits a billing period, of keys, members, groups and workspaces."},
-    {"name": "account", "description": "Look after a workspace."},
+    {"name": "account", "description": "Who did what."},
+    {
+        "name": "workspace",
+        "description": "Look after a workspace: members, groups, keys, webhooks, settings. For people as far as their role goes, "
+        "and for keys with the permission `workspace_manage`.",
+    },
     {
         "name": "provisioning",
         "description": "Mirror your own directory into this one, with an operator key. Putting the same again changes nothing; "
@@ -93,6 +99,6 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, limits, reasons, tail, elevenlabs, auth, joining, account, pages, provisioning, operator):
+    for door in (ingest, api, limits, reasons, tail, elevenlabs, auth, joining, account, workspace, pages, provisioning, operator):
         app.include_router(door.router)
     return app

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from usagedeck import __version__, access, passwords
 from usagedeck.access import Who
+from usagedeck.admin import rights
 from usagedeck.deck import Deck
 from usagedeck.errors import NotFound, NotSignedIn
 from usagedeck.times import iso
@@ -182,6 +183,9 @@ def _me(deck: Deck, who: Who) -> dict[str, Any]:
         "views": views.allowed,
         "refused_views": views.refused,
         "switch_views": views.switch,
+        "areas": rights.areas(who),
+        "grantable": [one for one in access.Permission if one in rights.grantable(who)],
+        "givable": rights.givable(who),
         "now": iso(deck.clock()),
         "version": __version__,
     }
