@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from tests.browser.furniture import NOW, OWNER, PASSWORD, furnish
+from tests.browser.office import furnish_office
 from tests.house import House, StillClock, build_house, served
 from usagedeck import admin
 from usagedeck.access import Role
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
+from usagedeck.times import MINUTE
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -33,11 +35,14 @@ expect.set_options(timeout=PATIENCE_MS)
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A deck with a month of traffic; its clock stands still just after noon."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("browser") / "data", min_free_bytes=0)
-    with open_deck(settings, StillClock(NOW)) as deck:
+    clock = StillClock(NOW - MINUTE)
+    with open_deck(settings, clock) as deck:
         house = build_house(deck, id="ws_acme", time_zone="Europe/Berlin", billing_day=5, concurrency_limit=1)
         furnish(house)
         other = build_house(deck, "Beta & Söhne", id="ws_beta")
         house.do(admin.AddUser(workspace=other.workspace_id, email=OWNER, role=Role.ADMIN))
+        furnish_office(deck)
+        clock.now = NOW
         yield house
 
 

@@ -137,6 +137,12 @@ def givable(who: Who) -> tuple[Role, ...]:
     return tuple(one for one in Role if one is not Role.OWNER or OWNERS.of(role) is Reach.ALL)
 
 
+def invitable(who: Who) -> tuple[Role, ...]:
+    """The roles that somebody may invite to."""
+    reach = INVITATIONS.of(who.role) if who.role else Reach.NONE
+    return {Reach.ALL: tuple(Role), Reach.SOME: (Role.MEMBER, Role.VIEWER), Reach.NONE: ()}[reach]
+
+
 def allowed(deck: Deck, command: Command, who: Who, *, new: bool) -> Command:
     """The command as somebody may have it carried out. `new`: it makes something, under an id that was just minted; else what
     it is about must be there.

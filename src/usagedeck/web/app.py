@@ -99,6 +99,7 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for door in (ingest, api, limits, reasons, tail, elevenlabs, auth, joining, account, workspace, pages, provisioning, operator):
+    doors = (ingest, api, limits, reasons, tail, elevenlabs, auth, joining, account, workspace, pages, provisioning, operator)
+    for door in doors:
         app.include_router(door.router)
     return app

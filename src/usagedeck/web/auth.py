@@ -186,6 +186,7 @@ def _me(deck: Deck, who: Who) -> dict[str, Any]:
         "areas": rights.areas(who),
         "grantable": [one for one in access.Permission if one in rights.grantable(who)],
         "givable": rights.givable(who),
+        "invitable": rights.invitable(who),
         "now": iso(deck.clock()),
         "version": __version__,
     }

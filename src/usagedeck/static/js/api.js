@@ -16,7 +16,7 @@ export class Problem extends Error {
 }
 
 /** Path and parameters as an address; empty ones are left out, lists are repeated. */
-function urlOf(path, parameters = {}) {
+export function urlOf(path, parameters = {}) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const one of Array.isArray(value) ? value : [value]) {
@@ -173,6 +173,10 @@ export class Question {
     clearTimeout(this._timer);
   }
 
+  _answer(url, signal, partly) {
+    return remembered(url, signal, this._get, partly);
+  }
+
   async _fetch(url) {
     const abort = new AbortController();
     this._abort = abort;
@@ -187,7 +191,7 @@ export class Question {
         this.onData(data);
         this.host.requestUpdate();
       };
-      const data = await remembered(url, abort.signal, this._get, (part) => {
+      const data = await this._answer(url, abort.signal, (part) => {
         this.partial = true;
         take(part);
       });
@@ -208,14 +212,10 @@ export class Question {
 
 // --- what a state means in the words of the API
 
-const EVERYTHING = '2000-01-01..';
-const ATTEMPT = [
-  ...['id', 'time', 'attempt', 'status', 'duration_ms', 'error_code', 'error_message'],
-  ...['webhook_id', 'message_id', 'event_type', 'url'],
-];
+export const EVERYTHING = '2000-01-01..';
 
 /** What all questions of a view share: whose rows, which ones, when, and on which clock. */
-function about(page, subject, {range, start, end, search = '', filters = page.state.f} = {}) {
+export function about(page, subject, {range, start, end, search = '', filters = page.state.f} = {}) {
   const {state, me, catalog, asOf} = page;
   const window = start ? {start, end} : {range: range ?? state.r};
   const fitting = filters.filter((f) => catalog.dimension(f.dimension).of.includes(subject));
@@ -231,21 +231,11 @@ function about(page, subject, {range, start, end, search = '', filters = page.st
 }
 
 /** Any question about the rows of a view. */
-const question = (path, page, asked, {subject = 'requests', ...which} = {}) =>
+export const question = (path, page, asked, {subject = 'requests', ...which} = {}) =>
   urlOf(`/api/v1/${path}`, {...asked, ...about(page, subject, which)});
 
 /** Metrics over time. @param {{metric: string, by?: string, interval: string, top?: string|number, cumulative?: boolean}} asked */
 export const usageQuestion = (page, asked, which) => question('usage', page, asked, which);
-
-/** Why the metric of the state changed: which dimension tells it, or the values of one. */
-export const whyQuestion = (page, path, asked) => {
-  const {why, vs} = page.state;
-  return question(path, page, {metric: why, before: vs, ...asked}, {subject: page.catalog.metric(why).of});
-};
-
-/** What failed. */
-export const errorsQuestion = (page, limit) =>
-  question('errors', page, {of: page.state.of, limit}, {subject: page.state.of});
 
 /** A page of the log. */
 export const logQuestion = (page, {columns, cursor, limit}) =>
@@ -256,22 +246,11 @@ export const logQuestion = (page, {columns, cursor, limit}) =>
     ...about(page, page.state.of, {search: page.state.q}),
   });
 
-/** Attempts to deliver webhooks. @param {{filters: object[], order?: string, limit: number, range?: string}} asked */
-export const attemptsQuestion = (page, {filters, order, limit, range = EVERYTHING}) =>
-  urlOf('/api/v1/deliveries', {columns: ATTEMPT.join(), order, limit, ...about(page, 'deliveries', {range, filters})});
-
 /** The rows of the log as they arrive. */
 export function tailQuestion(page, columns) {
   const {as_of: _, ...which} = about(page, page.state.of, {search: page.state.q});
   return urlOf('/api/v1/log/tail', {of: page.state.of, columns, ...which});
 }
-
-/** One row of the log, whenever it was. */
-export const rowQuestion = (page, subject, id) =>
-  urlOf(`/api/v1/${subject}`, {
-    limit: 1,
-    ...about(page, subject, {range: EVERYTHING, filters: [{dimension: 'id', op: 'in', values: [id]}]}),
-  });
 
 /** Has this workspace ever received anything the reader may see? */
 export const anythingQuestion = (page) =>

@@ -3,7 +3,7 @@ import {LitElement, css, html, nothing} from '../vendor/lit.js';
 import {Names, forget, get, signOut} from './api.js';
 import {Catalog} from './catalog.js';
 import {Formats} from './format.js';
-import {TABS, absolute, address, changed, current, format, keep, onTravel, parse, recall, write} from './state.js';
+import {AREAS, TABS, absolute, address, changed, current, format, keep, onTravel, parse, recall, write} from './state.js';
 import {base, tokens} from './styles.js';
 import './tabs/analytics.js';
 import './tabs/log.js';
@@ -71,7 +71,7 @@ function formatsOf(zone) {
 
 // --- the frame
 
-const TITLES = {usage: 'Usage', analytics: 'Analytics', log: 'Request log'};
+const TITLES = {usage: 'Usage', analytics: 'Analytics', log: 'Request log', ...AREAS};
 const THEMES = {auto: 'light', light: 'dark', dark: 'auto'};
 /** How long answers keep counting as "now" while the reader looks around in them. */
 const STEADY = 60_000;
@@ -120,6 +120,7 @@ class UsageDeck extends LitElement {
     this._notices = [];
     this.theme = recall('theme') ?? 'auto';
     this.addEventListener('ud-signed-out', () => (this._signedOut = true));
+    this.addEventListener('ud-renewed', () => this._start());
     this._onKey = this._onKey.bind(this);
     this._reload = () => this._page && this._page.refresh();
   }
@@ -234,10 +235,10 @@ class UsageDeck extends LitElement {
     if (!page) return html`<div class="frame" aria-busy="true"><h1>Developers</h1></div>`;
     const {tab} = page.state;
     return html`<div class="frame">
-      <header><div class="top"><h1>Developers</h1>${this._scope(page)}<div class="end">${this._tools(page)}</div></div>
+      <header><div class="top"><h1>Developers</h1>${tab in AREAS ? nothing : this._scope(page)}<div class="end">${this._tools(page)}</div></div>
       <div role="tablist" aria-label="Views" @keydown=${this._onTabKey}>${TABS.map(
         (name, i) => html`<button role="tab" id="tab-${name}" aria-selected=${name === tab}
-        aria-controls="panel" aria-keyshortcuts=${i + 1} tabindex=${name === tab ? 0 : -1} @click=${() => this._open(name)}>${TITLES[name]}</button>`,
+        aria-controls="panel" aria-keyshortcuts=${i + 1} tabindex=${name === tab || (tab in AREAS && !i) ? 0 : -1} @click=${() => this._open(name)}>${TITLES[name]}</button>`,
       )}</div></header>
       <main>
       ${this._notices.map(
@@ -246,14 +247,21 @@ class UsageDeck extends LitElement {
         ) => html`<div class="notice" role="status"><span class="grow">${text}</span><button class="button plain tiny" aria-label="Dismiss"
         @click=${() => (this._notices = this._notices.filter((n) => n !== text))}>✕</button></div>`,
       )}
-      <div id="panel" role="tabpanel" aria-labelledby="tab-${tab}">${
-        tab === 'usage'
+      <div id="panel" role=${tab in AREAS ? nothing : 'tabpanel'} aria-labelledby=${tab in AREAS ? nothing : `tab-${tab}`}>${
+        tab in AREAS
+          ? this._area(page)
+          : tab === 'usage'
           ? html`<ud-usage class="tab" .page=${page}></ud-usage>`
           : tab === 'analytics'
             ? html`<ud-analytics class="tab" .page=${page}></ud-analytics>`
             : html`<ud-log class="tab" .page=${page}></ud-log>`
       }</div></main>
       <ud-help></ud-help></div>`;
+  }
+
+  _area(page) {
+    import('./workspace/area.js');
+    return html`<ud-area class="tab" .page=${page}></ud-area>`;
   }
 
   _scope({me, state}) {
@@ -280,6 +288,7 @@ class UsageDeck extends LitElement {
         @click=${this._nextTheme}
         ><span aria-hidden="true">${{auto: '◐', light: '○', dark: '●'}[this.theme]}</span></button>
       <ud-menu label="Signed in as" quiet align="end" .text=${name} .items=${[
+        ...Object.entries(AREAS).map(([value, title]) => ({value, title, reason: me.areas[value]})),
         {value: 'docs', title: 'API reference'},
         {value: 'out', title: 'Sign out', hint: me.user.email},
       ]}
@@ -298,7 +307,8 @@ class UsageDeck extends LitElement {
   }
 
   async _onAccount({detail}) {
-    if (detail === 'docs') location.assign('/docs');
+    if (detail in AREAS) this._open(detail);
+    else if (detail === 'docs') location.assign('/docs');
     else {
       await signOut().catch((problem) => (this._problem = problem));
       forget();

@@ -1,7 +1,8 @@
 /** `<ud-attempts>`: in the details of a delivery its attempts, in those of a request the deliveries that it caused with theirs. */
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
-import {Question, attemptsQuestion} from './api.js';
+import {Question} from './api.js';
 import {rowsOf} from './chart/figures.js';
+import {attemptsQuestion} from './questions.js';
 import {explicit} from './ranges.js';
 import {base} from './styles.js';
 import {problemNote} from './ui/card.js';

@@ -1,8 +1,9 @@
 /** `<ud-drawer>`: one request or delivery in full. Docked beside the table when there is room, else a sheet above the page. */
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
-import {Question, rowQuestion, valuesQuestion} from './api.js';
+import {Question, valuesQuestion} from './api.js';
 import './attempts.js';
 import {withFilter} from './catalog.js';
+import {rowQuestion} from './questions.js';
 import {explicit} from './ranges.js';
 import {base} from './styles.js';
 import {problemNote} from './ui/card.js';

@@ -7,6 +7,15 @@ import {interval, isRange} from './ranges.js';
 /** @typedef {import('./types.js').State} State */
 
 export const TABS = ['usage', 'analytics', 'log'];
+/** Pages about the workspace and oneself, beside the tabs. */
+export const AREAS = {
+  members: 'Members',
+  keys: 'API keys',
+  webhooks: 'Webhooks',
+  settings: 'Settings',
+  audit: 'Audit log',
+  sessions: 'My sessions',
+};
 export const PERIODS = {
   hour: {title: 'Hour', range: '1h', intervals: ['minute', '300s', '900s']},
   day: {title: 'Day', range: '24h', intervals: ['900s', 'hour']},
@@ -37,7 +46,7 @@ const explained = (s) => (s.tab === 'analytics' ? s.of : s.tab === 'usage' ? 're
 
 /** In the order they are written. `first` is the default; `ok` says whether a value makes sense. `many` may be repeated. */
 const PARAMETERS = {
-  tab: choice(...TABS),
+  tab: choice(...TABS, ...Object.keys(AREAS)),
   workspace: {first: (_, {me}) => me.workspaces[0].id, ok: (v, {me}) => me.workspaces.some((w) => w.id === v)},
   scope: {
     first: (_, {me}) => (me.views.includes('workspace') ? 'workspace' : 'account'),
@@ -63,7 +72,7 @@ const PARAMETERS = {
     ok: (v, ctx, s) => splitOf(explained(s), s, v, ctx) && !ctx.catalog.dimension(v).overlapping,
   },
   vs: {first: '', ok: isRange},
-  r: {first: (s) => (s.tab === 'usage' ? '30d' : '24h'), ok: isRange},
+  r: {first: (s) => (/usage|audit/.test(s.tab) ? '30d' : '24h'), ok: isRange},
   tz: {first: (_, {me}) => me.workspace.time_zone, ok: isZone},
   f: {many: true, read: (v, {catalog}) => parseFilter(v, catalog), write: formatFilter},
   q: {first: '', ok: (v) => v.length <= 500},
@@ -77,6 +86,7 @@ const PARAMETERS = {
         .join(','),
     ok: (v, {catalog}, s) => v.split(',').every((name) => catalog.column(name, s.of)),
   },
+  at: {many: true},
   density: choice('normal', 'compact'),
   live: choice('off', 'on'),
   rp: {first: 'day', ok: (v) => v in PERIODS},
@@ -141,6 +151,7 @@ export function changed(state, change, context) {
   if (touched('by')) next.top = first('top', next, context);
   if (touched('of', 'r', 'f', 'q')) next.cursor = '';
   if (touched('tab', 'of', 'workspace')) Object.assign(next, {why: '', wby: '', vs: ''});
+  if (touched('tab', 'workspace')) next.at = [];
   if (touched('metric') && next.why) next.why = next.metric;
   for (const name of ['rg', 'cg'])
     if (!(name in change) && touched(name.replace('g', 'p'))) next[name] = first(name, next, context);

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} State
- * @property {'usage'|'analytics'|'log'} tab
+ * @property {'usage'|'analytics'|'log'|'members'|'keys'|'webhooks'|'settings'|'audit'|'sessions'} tab
  * @property {'account'|'workspace'} scope
  * @property {string} workspace
  * @property {string} metric       metric of the Usage chart
@@ -28,6 +28,7 @@
  * @property {string} cursor       place in the log
  * @property {string} id           the row in the drawer
  * @property {string} cols         columns of the log, comma-separated
+ * @property {string[]} at       what is picked on a page beside the tabs, `name:value`
  * @property {'normal'|'compact'} density
  */
 

@@ -1,8 +1,9 @@
 /** `<ud-errors>`: what failed, in groups: how often, since when, for whom, and what the newest one said. A group opens exactly its
  * rows in the log. Which columns there are is the server's to say. */
 import {LitElement, css, html, nothing, repeat} from '../../vendor/lit.js';
-import {Question, asCsv, errorsQuestion} from '../api.js';
+import {Question, asCsv} from '../api.js';
 import {narrowedTo} from '../catalog.js';
+import {errorsQuestion} from '../questions.js';
 import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import {statusBadge} from '../ui/cells.js';

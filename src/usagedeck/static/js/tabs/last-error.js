@@ -1,7 +1,8 @@
 /** `<ud-last-error>`: the most recent failed attempt of a row of the table, as a way to it. */
 import {LitElement, html} from '../../vendor/lit.js';
-import {Question, attemptsQuestion} from '../api.js';
+import {Question} from '../api.js';
 import {rowsOf} from '../chart/figures.js';
+import {attemptsQuestion} from '../questions.js';
 import {base} from '../styles.js';
 import {statusBadge} from '../ui/cells.js';
 

@@ -1,7 +1,8 @@
 /** `<ud-why>`: why a metric changed between two periods: which dimension tells it, and what its values had to do with it. The rows
  * add up to the whole change; a row narrows the view to its value. */
 import {LitElement, css, html, nothing, repeat} from '../../vendor/lit.js';
-import {Question, asCsv, whyQuestion} from '../api.js';
+import {Question, asCsv} from '../api.js';
+import {whyQuestion} from '../questions.js';
 import {inSentence, narrowedTo} from '../catalog.js';
 import {columnsOf} from '../chart/figures.js';
 import {isRange} from '../ranges.js';

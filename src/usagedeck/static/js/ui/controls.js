@@ -71,7 +71,7 @@ class Menu extends LitElement {
     base,
     css`
     :host { display: inline-block; min-width: 0; max-width: 100%; }
-    [role="listbox"] { outline: none; min-width: 200px; max-width: 340px; }
+    [role="listbox"] { outline: none; min-width: 200px; max-width: 340px; text-align: start; }
     [role="option"] {
       display: flex; align-items: center; gap: 12px; min-height: 32px; padding: 4px 10px; border-radius: 6px;
       font-size: 13px; cursor: pointer;

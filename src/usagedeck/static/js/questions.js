@@ -1,0 +1,28 @@
+/** Questions of what is opened on a tab: why something changed, what failed, one row, attempts to deliver. */
+import {EVERYTHING, about, question, urlOf} from './api.js';
+
+const ATTEMPT = [
+  ...['id', 'time', 'attempt', 'status', 'duration_ms', 'error_code', 'error_message'],
+  ...['webhook_id', 'message_id', 'event_type', 'url'],
+];
+
+/** Why the metric of the state changed: which dimension tells it, or the values of one. */
+export const whyQuestion = (page, path, asked) => {
+  const {why, vs} = page.state;
+  return question(path, page, {metric: why, before: vs, ...asked}, {subject: page.catalog.metric(why).of});
+};
+
+/** What failed. */
+export const errorsQuestion = (page, limit) =>
+  question('errors', page, {of: page.state.of, limit}, {subject: page.state.of});
+
+/** Attempts to deliver webhooks. @param {{filters: object[], order?: string, limit: number, range?: string}} asked */
+export const attemptsQuestion = (page, {filters, order, limit, range = EVERYTHING}) =>
+  urlOf('/api/v1/deliveries', {columns: ATTEMPT.join(), order, limit, ...about(page, 'deliveries', {range, filters})});
+
+/** One row of the log, whenever it was. */
+export const rowQuestion = (page, subject, id) =>
+  urlOf(`/api/v1/${subject}`, {
+    limit: 1,
+    ...about(page, subject, {range: EVERYTHING, filters: [{dimension: 'id', op: 'in', values: [id]}]}),
+  });

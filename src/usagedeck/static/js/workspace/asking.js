@@ -1,0 +1,65 @@
+/** What the pages beside the tabs share: lists that are always fresh, changes, and the element that has both. */
+import {LitElement, html} from '../../vendor/lit.js';
+import {Question, call, forget, get, urlOf} from '../api.js';
+import {Sheet} from './sheet.js';
+
+/** An address of the API in the reader's workspace. */
+export const areaUrl = (page, path, asked = {}) =>
+  urlOf(`/api/v1/${path}`, {...asked, workspace: page.me.workspaces.length > 1 ? page.state.workspace : ''});
+
+/** A question that is asked anew every time: somebody else may have changed something. */
+class Listing extends Question {
+  _answer(url, signal) {
+    return get(url, signal);
+  }
+}
+
+/** Change something; the answer, or null where there is nothing to say. Raises a `Problem`. */
+export async function send(page, method, path, body) {
+  const headers = {accept: 'application/json', 'content-type': 'application/json'};
+  const answer = await call(areaUrl(page, path), {method, headers, body: body && JSON.stringify(body)});
+  forget();
+  return answer.status === 204 ? null : answer.json();
+}
+
+export class AreaPart extends LitElement {
+  static properties = {page: {attribute: false}};
+
+  constructor() {
+    super();
+    this.sheet = new Sheet(this);
+    this._listings = [];
+  }
+
+  /** A list that is asked again after every change. */
+  listing() {
+    const made = new Listing(this);
+    this._listings.push(made);
+    return made;
+  }
+
+  willUpdate(changes) {
+    const before = changes.get('page');
+    if (before && before.asOf !== this.page.asOf) this.reload();
+  }
+
+  reload() {
+    for (const listing of this._listings) if (listing.url) listing.retry();
+  }
+
+  async change(method, path, body) {
+    const answer = await send(this.page, method, path, body);
+    this.reload();
+    return answer;
+  }
+
+  /** Change something without asking; when it was not done, say why. */
+  async now(method, path, body) {
+    try {
+      await this.change(method, path, body);
+    } catch ({message}) {
+      const act = async () => this.reload();
+      this.sheet.open({title: 'That was not done', told: true, body: () => html`<p>${message}</p>`, action: 'Close', act});
+    }
+  }
+}
