@@ -17,6 +17,7 @@ from usagedeck.directory import keys
 from usagedeck.directory.repo import Directory
 from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import with_version
+from usagedeck.oidc import Provider
 from usagedeck.settings import Settings
 from usagedeck.sql import Sizes
 from usagedeck.store import freezing
@@ -142,6 +143,8 @@ class Deck:
     metering: Metering
     reader: BatchReader
     throttle: Throttle
+    provider: Provider | None = None
+    """Who vouches for people who sign in, if anybody does."""
     clock: Clock = field(default=system_clock)
 
 
@@ -162,6 +165,9 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
             )
         directory = Directory(settings.directory_url, clock)
         stack.callback(directory.close)
+        provider = Provider(settings, clock) if settings.oidc_issuer else None
+        if provider is not None:
+            stack.callback(provider.close)
         store = Store(settings)
         stack.callback(store.close)
         freezing.thaw(settings.store_folder)  # of a backup that was cut short
@@ -263,6 +269,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
             metering=metering,
             reader=BatchReader(settings),
             throttle=Throttle(clock),
+            provider=provider,
             clock=clock,
         )
 

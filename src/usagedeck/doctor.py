@@ -151,7 +151,7 @@ def _erasures(deck: Deck) -> Facts:
 
 
 def _settings(deck: Deck) -> Facts:
-    return deck.settings.model_dump(mode="json", exclude={"metrics_token"})
+    return deck.settings.model_dump(mode="json", exclude={"metrics_token", "oidc_client_secret"})
 
 
 def _engine(deck: Deck) -> list[Facts]:

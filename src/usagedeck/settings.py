@@ -4,11 +4,12 @@ The reference page is generated from this module. Settings are read once, when t
 product looks at the environment.
 """
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -105,9 +106,53 @@ class Settings(BaseSettings):
     )
 
     invitation_days: int = Field(7, ge=1, le=365, description="How long the link of an invitation may be used.")
-    password_sign_in: bool = Field(default=True, description="Whether people may sign in by e-mail and password.")
 
-    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    # sign-in through an identity provider (OpenID Connect)
+    oidc_issuer: str = Field("", description="Issuer of the identity provider, as it calls itself. Empty: there is none.")
+    oidc_client_id: str = Field("", validate_default=True, description="What the provider calls this server.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="The secret that goes with it; none for a public client.")
+    oidc_scopes: str = Field("openid email profile", description="What the provider is asked for.")
+    oidc_label: str = Field("Continue with single sign-on", min_length=1, max_length=60, description="What its button says.")
+    oidc_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Domains of e-mail addresses that may come from it, comma-separated; all when there are none."
+    )
+    oidc_workspace: str = Field(
+        "", description="Workspace that people join whom nobody here knows; without one they need an invitation."
+    )
+    oidc_role: Literal["viewer", "member", "admin"] = Field("member", description="What they are in it.")
+    password_sign_in: bool = Field(
+        default=True, description="Whether people may sign in by e-mail and password. Without, an identity provider is needed."
+    )
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        if value and not travels_safely(value):
+            raise ValueError("it begins with https://, or with http:// on this machine")
+        return value
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _client_id(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("oidc_issuer") and not value:
+            raise ValueError("the provider of oidc_issuer needs one")
+        return value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _scopes(cls, value: str) -> str:
+        if "openid" not in value.split():
+            raise ValueError("openid must be among them")
+        return value
+
+    @field_validator("password_sign_in")
+    @classmethod
+    def _some_way_in(cls, value: bool, info: ValidationInfo) -> bool:
+        if not value and not info.data.get("oidc_issuer"):
+            raise ValueError("set oidc_issuer first, or nobody could sign in")
+        return value
+
+    @field_validator("allowed_hosts", "trusted_proxies", "oidc_domains", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -144,3 +189,14 @@ class Settings(BaseSettings):
         """The URL of the directory for people: without user and password, whatever form they have in it."""
         url = urlsplit(self.directory_url)
         return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+
+
+def travels_safely(url: str) -> bool:
+    """Whether nobody on the way can read or change what is said there: https, or this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    try:
+        return parts.scheme == "http" and (parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback)
+    except ValueError:
+        return False

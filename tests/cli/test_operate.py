@@ -198,6 +198,16 @@ def test_people_who_cannot_be_added(run: Run) -> None:
         assert sentence in said.err
 
 
+def test_a_person_is_unlinked_from_an_identity_provider(run: Run) -> None:
+    create(run, "Acme", "--id", "acme")
+    made = run("user", "add", "ada@x.example", "-w", "acme", "--json").json
+    said = run("user", "unlink", "ada@x.example", "--json").json
+    assert said == {"user_id": made["user_id"], "email": "ada@x.example", "name": "", "identities": 0}
+    again = run("user", "unlink", "ADA@x.example")
+    assert (again.code, again.err) == (0, "ada@x.example is unlinked from 0 identities, and signed in nowhere.\n")
+    assert run("user", "unlink", "nobody@x.example").code == 1
+
+
 def test_people_are_invited_by_link(run: Run) -> None:
     create(run, "Acme", "--id", "acme")
     first = run("invitation", "create", "Ada@x.example", "-w", "acme", "--json").json

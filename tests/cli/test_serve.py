@@ -219,7 +219,7 @@ def test_a_command_loads_what_it_needs_and_nothing_else() -> None:
     """A server that starts does not wait for what reads files, nor for what changes an old directory."""
     for words, absent in (
         ("from usagedeck.cli import main", ("sqlalchemy", "fastapi", "clickhouse_connect")),
-        ("from usagedeck.cli.serving import serve_command", ("alembic", "pyarrow.parquet", "usagedeck.importing")),
+        ("from usagedeck.cli.serving import serve_command", ("alembic", "pyarrow.parquet", "usagedeck.importing", "joserfc")),
     ):
         asked = f"{words}; import sys; print([name for name in {absent} if name in sys.modules])"
         found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)

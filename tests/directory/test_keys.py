@@ -62,3 +62,13 @@ def test_where_there_is_no_password_one_is_compared_all_the_same(monkeypatch: py
     assert not keys.password_matches(None, "guess")
     assert len(compared) == 1
     assert compared[0].startswith("$argon2id$")
+
+
+def test_what_is_sealed_comes_back_unchanged_or_not_at_all() -> None:
+    sealed = keys.seal("secret", '{"é": 1}')
+    assert keys.unseal("secret", sealed) == '{"é": 1}'
+    assert keys.unseal("another", sealed) is None
+    assert keys.seal("secret", "other").partition(".")[2] != sealed.partition(".")[2]
+    changed = keys.seal("another", "x").partition(".")[0] + "." + sealed.partition(".")[2]
+    for wrong in ("", ".", "x", "x.y", "é.é", sealed[:-1], sealed[1:], changed, sealed + "0", "/w==." + "0" * 64):
+        assert keys.unseal("secret", wrong) is None, wrong

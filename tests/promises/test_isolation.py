@@ -234,7 +234,7 @@ def _others(rng: Random) -> Question:
     params = [("workspace", "ws-{}")] if rng.random() < 0.3 else []
     path = rng.choice(
         (
-            *("me", "audit", "audit.csv", "sessions", "catalog", "workspace/invitations"),
+            *("me", "audit", "audit.csv", "sessions", "catalog", "sign-in", "workspace/invitations"),
             *(f"workspace/{part}" for part in ("settings", *THINGS)),
             *("admin/workspaces", "admin/workspaces/ws-{}/keys", "admin/workspaces/ws-{}/invitations"),
         )
@@ -281,6 +281,7 @@ def _joining(rng: Random) -> Question:
         (
             ("invitations/open", {"token": "{}"}),
             ("invitations/accept", {"token": "{}", "password": PASSWORD}),
+            ("sign-in/provider/back", {"state": "{}", "code": "{}"}),
             ("workspace/invitations", {"email": "user-{}@x.test", "groups": ["group-{}"]}),
         )
     )

@@ -77,6 +77,8 @@ def test_somebody_new_joins_and_is_signed_in(place: Place, tenant: House, owner:
             "invited_by": f"owner-{tenant.workspace_id}@x.test",
             "expires": made["expires_at"],
             "asks": "new_password",
+            "password": True,
+            "provider": None,
             "shortest_password": 10,
         }
         place.clock.now += 1

@@ -18,7 +18,7 @@ from usagedeck.admin.invitations import CreateInvitation, ListInvitations, Revok
 from usagedeck.admin.keys import CreateKey, CreateOperatorKey, ListKeys, ListOperatorKeys, PutKey, RevokeKey, RevokeOperatorKey
 from usagedeck.admin.limits import SetLimit
 from usagedeck.admin.names import ListWebhooks, PutWebhook, RemoveWebhook, SetLabels
-from usagedeck.admin.people import AddUser, ListMembers, PutMember, PutUser, RemoveMember, SetPassword
+from usagedeck.admin.people import AddUser, ListMembers, PutMember, PutUser, RemoveMember, SetPassword, UnlinkUser
 from usagedeck.admin.workspaces import (
     CURRENCIES,
     MAX_RETENTION_DAYS,
@@ -76,6 +76,7 @@ __all__ = [
     "SetRetention",
     "ShowWorkspace",
     "TrustClock",
+    "UnlinkUser",
     "Verify",
     "decode",
     "encode",
@@ -93,6 +94,7 @@ AnyCommand: TypeAlias = (
     | AddUser
     | PutUser
     | SetPassword
+    | UnlinkUser
     | PutMember
     | ListMembers
     | RemoveMember

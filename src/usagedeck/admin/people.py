@@ -45,6 +45,13 @@ class SetPassword(Command, tag="user.password"):
     password: str | None = None
 
 
+class UnlinkUser(Command, tag="user.unlink"):
+    """Whoever signs in through an identity provider as this user does so no more, and their sessions end. The next one who comes
+    with the verified address is the user again."""
+
+    email: Email
+
+
 class PutMember(Command, tag="member.put"):
     """A user's membership, made or changed. A locked member is in the workspace and sees nothing of it; their keys rest."""
 
@@ -116,6 +123,13 @@ def _set_password(deck: Deck, command: SetPassword) -> Answer:
     return _user(user) if command.password else {**_user(user), "password": password}
 
 
+def _unlink(deck: Deck, command: UnlinkUser) -> Answer:
+    user = deck.directory.people.by_email(command.email)
+    if user is None:
+        raise NotFound(f'There is no user "{command.email}".', field="email", code="user_not_found")
+    return {**_user(user), "identities": deck.directory.identities.unlink(user.id)}
+
+
 def _made_up() -> str:
     return keys.mint_token()[:20]
 
@@ -179,6 +193,7 @@ DOING: Doing = {
     AddUser: _add,
     PutUser: _put,
     SetPassword: _set_password,
+    UnlinkUser: _unlink,
     PutMember: _put_member,
     ListMembers: _list,
     RemoveMember: _remove,

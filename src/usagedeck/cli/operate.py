@@ -158,6 +158,19 @@ def user_password(
         typer.echo(done["password"])
 
 
+@user_app.command("unlink")
+def user_unlink(
+    email: Annotated[str, typer.Argument(help="E-mail address of the user.")], data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Nobody signs in as a person through the identity provider any more, until the address comes again. Their sessions end."""
+    done = carry_out(settings_of(data_dir=data_dir), admin.UnlinkUser(email=email))
+    if as_json:
+        print_json(done)
+    else:
+        which = "one identity" if done["identities"] == 1 else f"{done['identities']} identities"
+        say.print(f"[bold]{escape(done['email'])}[/] is unlinked from {which}, and signed in nowhere.")
+
+
 @key_app.command("create")
 def key_create(
     label: Annotated[str, typer.Argument(help="What it is for.")],

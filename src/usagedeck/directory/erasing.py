@@ -13,6 +13,7 @@ from usagedeck.directory.schema import (
     api_keys,
     audit_log,
     group_members,
+    identities,
     invitations,
     labels,
     members,
@@ -38,7 +39,10 @@ def take_out(db: Connection, workspace_id: str, erased: IsErased) -> int:
     gone += _delete(db, members, members.c.workspace_id == workspace_id, members.c.user_id.in_(people))
     elsewhere = set(db.execute(select(members.c.user_id).where(members.c.user_id.in_(people))).scalars())
     forgotten = [user for user in people if user not in elsewhere]
-    gone += _delete(db, sessions, sessions.c.user_id.in_(forgotten)) + _delete(db, users, users.c.id.in_(forgotten))
+    gone += _delete(db, sessions, sessions.c.user_id.in_(forgotten)) + _delete(
+        db, identities, identities.c.user_id.in_(forgotten)
+    )
+    gone += _delete(db, users, users.c.id.in_(forgotten))
     return gone + _audit_log(db, workspace_id, erased)
 
 

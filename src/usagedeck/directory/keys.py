@@ -4,6 +4,7 @@ API keys and session tokens have 256 random bits and are kept as SHA-256 (nothin
 passwords are kept as argon2id. No function here logs or stores anything.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -50,6 +51,25 @@ def hint(key: str) -> str:
 def fingerprint(server_secret: str, subject: str) -> str:
     """A key's stable public hash (`hashed_xi_api_key`): HMAC-SHA-256 of its verifier, or of `id:` and its id."""
     return hmac.new(server_secret.encode(), subject.encode(), hashlib.sha256).hexdigest()
+
+
+def seal(server_secret: str, text: str) -> str:
+    """A text that somebody else keeps for us and cannot change; they can read it."""
+    return f"{base64.urlsafe_b64encode(text.encode()).decode()}.{_sign(server_secret, text)}"
+
+
+def unseal(server_secret: str, sealed: str) -> str | None:
+    """The text; None for what we have not sealed."""
+    coded, _, signed = sealed.partition(".")
+    try:
+        text = base64.b64decode(coded, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        return None
+    return text if hmac.compare_digest(_sign(server_secret, text).encode(), signed.encode()) else None
+
+
+def _sign(server_secret: str, text: str) -> str:
+    return fingerprint(server_secret, f"sealed:{text}")
 
 
 def hash_password(password: str) -> str:

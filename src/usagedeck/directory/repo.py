@@ -15,6 +15,7 @@ from usagedeck.directory.audit_log import AuditLog
 from usagedeck.directory.database import Database
 from usagedeck.directory.erasing import take_out
 from usagedeck.directory.groups import Groups
+from usagedeck.directory.identities import Identities
 from usagedeck.directory.invitations import Invitations
 from usagedeck.directory.labels import Labels
 from usagedeck.directory.limits import Limits
@@ -45,6 +46,7 @@ class Directory:
         self.labels = Labels(database)
         self.limits = Limits(database)
         self.sessions = Sessions(database)
+        self.identities = Identities(database)
         self.invitations = Invitations(database)
         self.audit_log = AuditLog(database)
         self.secret = self._server_secret()

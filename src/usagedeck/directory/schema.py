@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 
@@ -172,6 +173,17 @@ sessions = Table(
     Column("address", String),
     Column("last_used_at", BigInteger),
     Index("ix_sessions_user_id", "user_id"),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("email", String),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("user_id", "issuer"),
 )
 
 invitations = Table(

@@ -18,6 +18,7 @@ from usagedeck.web import (
     auth,
     bodies,
     elevenlabs,
+    identity,
     ingest,
     joining,
     limits,
@@ -77,6 +78,7 @@ def create_app(deck: Deck, *, operator_token: str = "") -> ASGIApp:
     app.state.collecting = anyio.CapacityLimiter(COLLECTING_THREADS)
     app.state.checking = anyio.CapacityLimiter(CHECKING_THREADS)
     app.state.tailing = anyio.CapacityLimiter(max(1, deck.settings.query_parallel // 2))
+    app.state.entering = identity.limiter()
     app.state.bodies = bodies.Bodies()
     app.state.counters = pages.Counters(registry)
     pages.SealingGauges(deck, registry)
@@ -99,7 +101,7 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    doors = (ingest, api, limits, reasons, tail, elevenlabs, auth, joining, account, workspace, pages, provisioning, operator)
-    for door in doors:
+    doors = (ingest, api, limits, reasons, tail, elevenlabs, auth, identity, joining, account, workspace, pages, provisioning)
+    for door in (*doors, operator):
         app.include_router(door.router)
     return app

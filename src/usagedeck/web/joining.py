@@ -46,6 +46,8 @@ class OpenedOut(BaseModel):
     asks: Asks = Field(
         description="What accepting needs: `new_password`; `sign_in`, as the address has an account; or `nothing` more."
     )
+    password: bool = Field(description="A password can be chosen, or signed in with, here.")
+    provider: str | None = Field(description="What the button of the identity provider says; null where there is none.")
     shortest_password: int = Field(description="How many characters a new password has at least.")
 
 
@@ -100,6 +102,8 @@ def open_link(request: Request, deck: DeckOf, body: Link) -> Response:
             "invited_by": sender.label if sender else None,
             "expires": iso(opened.invitation.expires_at),
             "asks": opened.asks,
+            "password": deck.settings.password_sign_in,
+            "provider": deck.settings.oidc_label if deck.provider else None,
             "shortest_password": passwords.MIN_PASSWORD,
         }
     )

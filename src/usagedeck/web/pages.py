@@ -15,6 +15,7 @@ from usagedeck import __version__
 from usagedeck.catalog import Subject
 from usagedeck.deck import Deck
 from usagedeck.errors import NotAllowed
+from usagedeck.identity import BACK
 from usagedeck.store.rollup import Lag
 from usagedeck.times import MINUTE
 from usagedeck.web.auth import DeckOf, secret_of
@@ -75,6 +76,12 @@ def page() -> Response:
 def join() -> Response:
     """Where the link of an invitation leads."""
     return FileResponse(STATIC / "join.html", media_type="text/html; charset=utf-8")
+
+
+@router.get(BACK, include_in_schema=False)
+def callback() -> Response:
+    """Where the identity provider sends browsers back to."""
+    return FileResponse(STATIC / "sign-in.html", media_type="text/html; charset=utf-8")
 
 
 @router.get("/docs", include_in_schema=False)

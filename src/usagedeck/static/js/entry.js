@@ -1,5 +1,5 @@
 /** What the pages before the page have in common: how they look and how they send. No form is ever sent: the policy allows none. */
-import {css} from '../vendor/lit.js';
+import {css, html} from '../vendor/lit.js';
 import {call} from './api.js';
 
 /** The answer to what is sent as JSON; null when there is none. */
@@ -8,6 +8,28 @@ export async function post(path, said) {
   const response = await call(path, {method: 'POST', headers, body: JSON.stringify(said)});
   return response.status === 204 ? null : response.json();
 }
+
+const WHENCE = 'usagedeck.whence';
+
+/** Leave for the identity provider; `whence` tells the page behind it where to go on. @param {string} [invitation] its token */
+export async function leave(invitation = null) {
+  const {address} = await post('/api/v1/sign-in/provider', {});
+  const here = location.pathname === '/' ? location.pathname + location.search : '/';
+  sessionStorage.setItem(WHENCE, JSON.stringify({address: here, invitation}));
+  location.assign(address);
+}
+
+/** Where this window left for the identity provider. */
+export function whence() {
+  return JSON.parse(sessionStorage.getItem(WHENCE) ?? '{"address": "/", "invitation": null}');
+}
+
+/** It is done. */
+export const settled = () => sessionStorage.removeItem(WHENCE);
+
+/** The button of the identity provider. */
+export const providerButton = (label, busy, onClick) =>
+  html`<button class="button" type="button" ?disabled=${busy} @click=${onClick}>${label}</button>`;
 
 /** One card in the upper middle of the page, with a form in it. */
 export const entry = css`

@@ -1,7 +1,7 @@
 /** `<ud-join>`: where the link of an invitation leads. Its token stands behind the #, which browsers keep to themselves. */
 import {LitElement, html, nothing} from '../vendor/lit.js';
 import {signIn} from './api.js';
-import {entry, ground, post} from './entry.js';
+import {entry, ground, leave, post, providerButton} from './entry.js';
 import {recall} from './state.js';
 import {base, tokens} from './styles.js';
 
@@ -69,14 +69,16 @@ class Join extends LitElement {
       }`;
   }
 
-  _form({workspace, email, role, invited_by: sender, asks, shortest_password: shortest}) {
+  _form({workspace, email, role, invited_by: sender, asks, shortest_password: shortest, password, provider}) {
+    const choose = asks === 'new_password' && password;
+    const signIn = asks === 'sign_in' && password;
     return html`<h1>Join ${workspace}</h1>
       <p class="muted">${sender ? `${sender} invites you` : 'You are invited'} as ${role}.</p>
       <form @submit=${this._onSubmit}>
         ${this._problem ? html`<div class="alert" role="alert">${this._problem.message}</div>` : nothing}
         <label>E-mail<input class="field" type="email" name="email" autocomplete="username" readonly .value=${email}></label>
         ${
-          asks === 'new_password'
+          choose
             ? html`<label>Your name<input class="field" name="name" autocomplete="name" maxlength="200"></label>
         <label>Choose a password<input class="field" type="password" name="password" autocomplete="new-password" required
           minlength=${shortest} maxlength="1000" aria-describedby="rule"></label>
@@ -84,13 +86,14 @@ class Join extends LitElement {
             : nothing
         }
         ${
-          asks === 'sign_in'
+          signIn
             ? html`<p>This address has an account. Sign in with it to join.</p>
         <label>Password<input class="field" type="password" name="password" autocomplete="current-password" required
           maxlength="1000"></label>`
             : nothing
         }
-        <button class="button primary" ?disabled=${this._busy}>${DO[asks]}</button>
+        ${choose || signIn || asks === 'nothing' ? html`<button class="button primary" ?disabled=${this._busy}>${DO[asks]}</button>` : nothing}
+        ${provider && asks !== 'nothing' ? providerButton(provider, this._busy, () => this._do(() => leave(this._token))) : nothing}
       </form>`;
   }
 
@@ -98,13 +101,20 @@ class Join extends LitElement {
     event.preventDefault();
     const {email, asks} = this._opened;
     const {name = '', password} = Object.fromEntries(new FormData(event.target));
-    this._busy = true;
-    this._problem = null;
-    try {
+    await this._do(async () => {
       if (asks === 'sign_in') await signIn(email, password);
       const chosen = asks === 'new_password' ? {name, password} : {};
       const {workspace} = await post('/api/v1/invitations/accept', {token: this._token, ...chosen});
       location.replace(`/?workspace=${encodeURIComponent(workspace)}`);
+    });
+  }
+
+  /** One thing at a time; what goes wrong is said. */
+  async _do(act) {
+    this._busy = true;
+    this._problem = null;
+    try {
+      await act();
     } catch (problem) {
       this._problem = problem;
       this._busy = false;
