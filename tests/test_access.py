@@ -70,7 +70,7 @@ def test_unknown_revoked_and_misspelt_keys_get_one_answer(deck: Deck, house: Hou
 def test_a_key_is_its_workspace_its_owner_and_its_permissions(deck: Deck, house: House) -> None:
     _, who = house.key_who(id="key_x", user="ana", permissions=[READ])
     assert who == Who(house.who.workspace, "ana", frozenset({READ}), None, "key_x")
-    assert house.who.permissions == frozenset(Permission) - {Permission.MANAGE}
+    assert house.who.permissions == frozenset(access.USUAL) == frozenset(Permission) - {Permission.MANAGE}
     other = build_house(deck, "other")
     assert other.who.workspace.id != house.workspace_id
 
@@ -140,6 +140,32 @@ def test_a_members_key_follows_the_member(house: House) -> None:
     assert access.who_by_key(house.deck, secret).permissions == {READ, WRITE, FULL}
     people.change_member(house.workspace_id, "ana", {"role": "viewer"})
     assert access.who_by_key(house.deck, secret).permissions == {READ, WRITE}
+
+
+def test_what_the_owner_may_not_is_withheld_and_refused_otherwise_than_what_the_key_may_not(house: House) -> None:
+    add_user(house)
+    _, who = house.key_who(user="ana", permissions=[READ, FULL, Permission.MANAGE])
+    assert who.permissions == {READ}
+    assert who.withheld == {FULL, Permission.MANAGE}
+    for permission, code in ((FULL, "insufficient_permissions"), (Permission.AUDIT_READ, "missing_permissions")):
+        with pytest.raises(NotAllowed, match=str(permission)) as caught:
+            access.require(who, permission)
+        assert caught.value.code == code
+    assert house.who.withheld == frozenset(), "nobody's keys are held back by nobody"
+
+
+def test_who_sees_everybodys_usage_sees_who_they_are_and_nobody_manages_by_a_group(house: House) -> None:
+    add_user(house)
+    everything = list(Permission)
+    secret, who = house.key_who(user="ana", permissions=everything)
+    assert who.permissions == {WRITE, READ, Permission.USER_READ}
+    house.deck.directory.people.change_member(house.workspace_id, "ana", {"full_read": True})
+    assert access.who_by_key(house.deck, secret).permissions == {WRITE, READ, Permission.USER_READ, FULL, Permission.MEMBERS_READ}
+    house.deck.directory.people.change_member(house.workspace_id, "ana", {"full_read": False})
+    house.do(admin.PutGroup(workspace=house.workspace_id, id="g", name="G", users=["ana"], permissions=everything))
+    assert access.who_by_key(house.deck, secret).permissions == frozenset(Permission) - {Permission.MANAGE}
+    house.deck.directory.people.change_member(house.workspace_id, "ana", {"role": "admin"})
+    assert access.who_by_key(house.deck, secret).permissions == frozenset(Permission)
 
 
 def test_a_plain_key_of_an_admin_sees_their_own(house: House) -> None:
@@ -231,9 +257,9 @@ def test_a_group_lets_its_members_see_the_workspace(house: House) -> None:
     groups.put(house.workspace_id, "h", name="Others", permissions=granted, user_ids=["ben"])
     assert not access.who_by_session(house.deck, token).sees_workspace
     groups.put(house.workspace_id, "g", name="Analysts", permissions=granted, user_ids=["ana"])
-    assert access.who_by_session(house.deck, token).permissions == {READ, FULL}
+    assert access.who_by_session(house.deck, token).permissions == {READ, Permission.USER_READ, FULL, Permission.MEMBERS_READ}
     groups.put(house.workspace_id, "g", name="Analysts", permissions=granted, user_ids=[])
-    assert access.who_by_session(house.deck, token).permissions == {READ}
+    assert access.who_by_session(house.deck, token).permissions == {READ, Permission.USER_READ}
 
 
 def test_whoever_is_locked_is_out_of_that_workspace_alone(house: House, clock: StillClock) -> None:

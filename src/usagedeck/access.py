@@ -23,6 +23,8 @@ class Permission(StrEnum):
     READ = "analytics_read"
     FULL_READ = "workspace_analytics_full_read"
     AUDIT_READ = "audit_log_read"
+    USER_READ = "user_read"
+    MEMBERS_READ = "workspace_members_read"
     MANAGE = "workspace_manage"
     """Looks after members, keys, webhooks and settings as an admin does; for keys that are to. People do so by their role."""
 
@@ -58,6 +60,8 @@ class Who:
     key_id: str | None = None
     address: str = ""
     """Where the request came from; nothing is decided by it any more."""
+    withheld: frozenset[Permission] = frozenset()
+    """What the key may be used for and its owner may not do."""
 
     @property
     def sees_workspace(self) -> bool:
@@ -76,18 +80,19 @@ class Views:
     """There is something to switch: without other members, and for a key that belongs to nobody, both views are the same."""
 
 
-OF_GROUPS = frozenset({Permission.FULL_READ, Permission.AUDIT_READ})
+OF_GROUPS = frozenset({Permission.FULL_READ, Permission.AUDIT_READ, Permission.MEMBERS_READ})
 """What a group can let its members do."""
 
 OF_OWNERS = OF_GROUPS | {Permission.MANAGE}
 """What a member's key may do only as long as the member may: a key never sees or does more than its owner."""
 
-_SEES_ALL = frozenset({Permission.READ, *OF_OWNERS})
+_SEES_OWN = frozenset({Permission.READ, Permission.USER_READ})
+_SEES_ALL = _SEES_OWN | OF_OWNERS
 OF_ROLE: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: _SEES_ALL,
     Role.ADMIN: _SEES_ALL,
-    Role.MEMBER: frozenset({Permission.READ}),
-    Role.VIEWER: frozenset({Permission.READ}),
+    Role.MEMBER: _SEES_OWN,
+    Role.VIEWER: _SEES_OWN,
 }
 """What everybody of a role may do; a permission of their own and their groups may add to it."""
 
@@ -113,9 +118,8 @@ def who_by_key(deck: Deck, secret: str | None, address: str = "") -> Who:
         )
     directory.api_keys.last_used.note(key.verifier)
     granted = _permissions(key.permissions)
-    if owner is not None:
-        granted -= OF_OWNERS - _rights(deck, owner)
-    return Who(workspace, key.user_id, granted, None, key.id, address)
+    withheld = granted & (OF_OWNERS - _rights(deck, owner)) if owner is not None else frozenset()
+    return Who(workspace, key.user_id, granted - withheld, None, key.id, address, withheld)
 
 
 def who_by_session(deck: Deck, token: str | None, workspace_id: str | None = None, address: str = "") -> Who:
@@ -144,6 +148,8 @@ def _rights(deck: Deck, member: Member) -> frozenset[Permission]:
     for group_id in deck.directory.groups.of_users(member.workspace_id).get(member.user_id, ()):
         group = deck.directory.groups.get(member.workspace_id, group_id)
         granted |= _permissions(group.permissions) & OF_GROUPS if group else frozenset()
+    if Permission.FULL_READ in granted:
+        granted |= {Permission.MEMBERS_READ}  # who sees everybody's usage sees who they are
     return granted
 
 
@@ -164,6 +170,11 @@ def who_operates(deck: Deck, workspace_id: str | None) -> Who:
 
 def require(who: Who, permission: Permission) -> None:
     """Raises `NotAllowed` unless the asker has the permission."""
+    if permission in who.withheld:
+        raise NotAllowed(
+            f"The owner of this API key lacks the right {permission}, so the key has no use of it.",
+            code="insufficient_permissions",
+        )
     if permission not in who.permissions:
         said = "The API key you used is" if who.key_id or who.role is None else "You are"
         raise NotAllowed(f"{said} missing the permission {permission} to execute this operation.", code="missing_permissions")

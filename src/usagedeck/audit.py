@@ -1,5 +1,6 @@
 """The audit log: who did what to what, written by the rules and by nobody else. Entries are added and never changed."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,11 @@ import msgspec
 from usagedeck.catalog import Type
 from usagedeck.deck import Deck
 from usagedeck.directory.audit_log import Entry
+from usagedeck.errors import InvalidInput
 from usagedeck.table import Cell, Column, Table
 
 _PAGE = 1000
+_CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Asked:
     equal: Mapping[str, str]
     before: tuple[int, int] | None = None
     """Only those older than the entry of that time and id."""
+    actions: frozenset[str] | None = None
+    """Only these; None: whatever was done."""
+    others: frozenset[str] = frozenset()
+    """All but these."""
 
 
 def note(
@@ -75,28 +82,53 @@ def note(
     )
 
 
-def page(deck: Deck, workspace_id: str, asked: Asked, limit: int) -> tuple[Table, tuple[int, int] | None]:
+def cursor_of(place: tuple[int, int]) -> str:
+    """A place in the log, as a text for whoever asks for the page behind it."""
+    return f"{place[0]}-{place[1]}"
+
+
+def place_of(cursor: str) -> tuple[int, int]:
+    """The place behind a cursor. Raises `InvalidInput` for what is none of ours."""
+    if not (found := _CURSOR.fullmatch(cursor)):
+        raise InvalidInput("cursor is none of ours; leave it out for the first page.", field="cursor", code="bad_cursor")
+    return int(found[1]), int(found[2])
+
+
+def entries(deck: Deck, workspace_id: str, asked: Asked, limit: int) -> tuple[list[Entry], tuple[int, int] | None]:
     """Up to `limit` entries, and where the next older page begins; None when there is none."""
     found = _read(deck, workspace_id, asked, asked.before, limit + 1)
     older = (found[limit - 1].time, found[limit - 1].id) if len(found) > limit else None
-    return _table(found[:limit]), older
+    return found[:limit], older
+
+
+def page(deck: Deck, workspace_id: str, asked: Asked, limit: int) -> tuple[Table, tuple[int, int] | None]:
+    """The same as a table."""
+    found, older = entries(deck, workspace_id, asked, limit)
+    return _table(found), older
 
 
 def everything(deck: Deck, workspace_id: str, asked: Asked) -> Table:
     """All of them, read while they are written out."""
 
-    def entries() -> Iterator[Entry]:
+    def all_entries() -> Iterator[Entry]:
         before = asked.before
         while found := _read(deck, workspace_id, asked, before, _PAGE):
             yield from found
             before = (found[-1].time, found[-1].id)
 
-    return _table(entries())
+    return _table(all_entries())
 
 
 def _read(deck: Deck, workspace_id: str, asked: Asked, before: tuple[int, int] | None, limit: int) -> list[Entry]:
     return deck.directory.audit_log.read(
-        workspace_id, start=asked.start, end=asked.end, equal=asked.equal, before=before, limit=limit
+        workspace_id,
+        start=asked.start,
+        end=asked.end,
+        equal=asked.equal,
+        actions=asked.actions,
+        others=asked.others,
+        before=before,
+        limit=limit,
     )
 
 

@@ -18,6 +18,8 @@ from elevenlabs.types.workspace_analytics_query_response_model_column_types_item
     WorkspaceAnalyticsQueryResponseModelColumnTypesItem as ColumnType,
 )
 
+from tests.wire.shapes import shape_of
+
 COLUMN_TYPES = get_args(get_args(ColumnType)[0])
 COLUMN_UNITS = get_args(get_args(ColumnUnit)[0])
 
@@ -54,6 +56,8 @@ def _check(response: httpx.Response) -> None:
         check_invalid(body)
     elif response.is_error:
         check_detail(body, response.headers["x-trace-id"])
+    elif shaped := shape_of(response.request.method, response.url.path):
+        shaped(body)
     elif response.url.path.endswith("/character-stats"):
         check_series(body)
     else:

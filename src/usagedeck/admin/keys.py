@@ -1,6 +1,7 @@
 """API keys of workspaces, and keys of the operator's own programs."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -19,6 +20,8 @@ from usagedeck.times import iso
 MAX_NETWORKS = 100
 PUT_PERMISSIONS = (Permission.WRITE, Permission.READ)
 """What a key may do that is put without saying so."""
+MAX_PERMISSIONS = 200
+PlatformPermission: TypeAlias = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,59}$")]
 
 
 class CreateKey(Command, tag="key.create"):
@@ -43,6 +46,8 @@ class PutKey(Command, tag="key.put"):
     user: Id | UnsetType | None = UNSET
     """Its owner: a user or a service account; whose usage it is, when events name the key alone."""
     permissions: list[Permission] | UnsetType = UNSET
+    platform_permissions: Annotated[list[PlatformPermission], Meta(max_length=MAX_PERMISSIONS)] | UnsetType = UNSET
+    """What it may do in other parts of your platform: kept, shown, and nothing here."""
     sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | UnsetType = UNSET
     hint: Annotated[str, Meta(max_length=8)] | UnsetType = UNSET
     """The last characters, for people who compare keys."""
@@ -124,8 +129,7 @@ def _put(deck: Deck, command: PutKey) -> Answer:
     workspace, now = workspace_of(deck, command.workspace), deck.clock()
     _refuse_erased(deck, workspace.id, command.id, told(command.user, None))
     before = deck.directory.api_keys.get(workspace.id, command.id)
-    permissions = told(command.permissions, list(PUT_PERMISSIONS))
-    _check(permissions)
+    permissions = _permissions(command, before)
     allowed = [network(text) for text in told(command.allowed_ips, [])]
     if before is None:
         minted = None if isinstance(command.sha256, str) else keys.mint_key()
@@ -146,8 +150,8 @@ def _put(deck: Deck, command: PutKey) -> Answer:
     if before.revoked_at is not None:
         raise Conflict(f'Key "{before.id}" is revoked for good; take another id.', field="id", code="api_key_revoked")
     values = given(label=command.label, user_id=command.user, hint=command.hint, credit_limit=command.credit_limit)
-    if not isinstance(command.permissions, UnsetType):
-        values["permissions"] = sorted(permissions)
+    if command.permissions is not UNSET or command.platform_permissions is not UNSET:
+        values["permissions"] = permissions
     if not isinstance(command.allowed_ips, UnsetType):
         values["allowed_ips"] = allowed
     if isinstance(command.sha256, str):
@@ -156,6 +160,23 @@ def _put(deck: Deck, command: PutKey) -> Answer:
     values["disabled_at"] = since(command.disabled, now, before.disabled_at)
     deck.directory.api_keys.change(workspace.id, before.id, values)
     return {**_key(deck.directory.api_keys.get(workspace.id, before.id) or before), "created": False}
+
+
+def _permissions(command: PutKey, before: ApiKey | None) -> list[str]:
+    """All that the key may do, here and elsewhere; what is not said stays."""
+    ours, theirs = _told_apart(before.permissions) if before else (list(PUT_PERMISSIONS), [])
+    ours, theirs = told(command.permissions, ours), told(command.platform_permissions, theirs)
+    if twice := sorted(set(theirs).intersection(Permission)):
+        raise InvalidInput(f"{twice[0]} is a permission of this server; name it in permissions.", field="platform_permissions")
+    if not theirs:
+        _check(ours)
+    return sorted({*ours, *theirs})
+
+
+def _told_apart(names: Iterable[str]) -> tuple[list[Permission], list[str]]:
+    """Permissions of this server, and of other parts of a platform."""
+    known = list(Permission)
+    return [Permission(name) for name in names if name in known], [name for name in names if name not in known]
 
 
 def _list(deck: Deck, command: ListKeys) -> Answer:
@@ -174,12 +195,14 @@ def no_active_key(id_: str) -> NotFound:
 
 
 def _key(key: ApiKey) -> Answer:
+    ours, theirs = _told_apart(key.permissions)
     return {
         "key_id": key.id,
         "label": key.label,
         "hint": key.hint,
         "user_id": key.user_id,
-        "permissions": key.permissions,
+        "permissions": ours,
+        "platform_permissions": theirs,
         "created_at": iso(key.created_at),
         "revoked_at": _iso(key.revoked_at),
         "disabled_at": _iso(key.disabled_at),

@@ -178,7 +178,7 @@ def key_create(
     id_: Annotated[str | None, typer.Option("--id", help="Its api_key_id in events; made up when absent.")] = None,
     user: Annotated[str | None, typer.Option(help="The user it belongs to; a key without one sees the whole workspace.")] = None,
     permission: Annotated[
-        list[Permission] | None, typer.Option(help="What it may do; everything but workspace_manage when absent.")
+        list[Permission] | None, typer.Option(help="What it may do; all but workspace_manage when absent.")
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,

@@ -1,6 +1,6 @@
 """The audit log's rows: added and read, never changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +66,19 @@ class AuditLog:
         start: int,
         end: int,
         equal: Mapping[str, str],
+        actions: Collection[str] | None = None,
+        others: Collection[str] = (),
         before: tuple[int, int] | None = None,
         limit: int | None = None,
     ) -> list[Entry]:
-        """Entries of a workspace within [start, end), newest first. `equal`: column → the value it must have. `before`: only
-        those older than the entry of that time and id."""
+        """Entries of a workspace within [start, end), newest first. `equal`: column → the value it must have.
+        `actions`: only these; `others`: all but these. `before`: only those older than the entry of that time and id."""
         where = [audit_log.c.workspace_id == workspace_id, audit_log.c.time >= start, audit_log.c.time < end]
         where += [audit_log.c[name] == value for name, value in equal.items()]
+        if actions is not None:
+            where.append(audit_log.c.action.in_(sorted(actions)))
+        if others:
+            where.append(audit_log.c.action.not_in(sorted(others)))
         if before is not None:
             where.append(tuple_(audit_log.c.time, audit_log.c.id) < before)
         found = select(audit_log).where(*where).order_by(audit_log.c.time.desc(), audit_log.c.id.desc()).limit(limit)

@@ -28,6 +28,11 @@ def mint_operator_key() -> str:
     return OPERATOR_PREFIX + secrets.token_urlsafe(32)
 
 
+def mint_webhook_secret() -> str:
+    """What a webhook's deliveries are signed with; shown once, and kept nowhere."""
+    return "wsec_" + secrets.token_hex(32)
+
+
 def mint_token() -> str:
     """A new session token."""
     return secrets.token_urlsafe(32)

@@ -1,6 +1,5 @@
 """What a workspace's people look after themselves: the audit log, and where they are signed in."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from usagedeck import access, audit
 from usagedeck.access import Permission
-from usagedeck.errors import InvalidInput
 from usagedeck.table import csv_lines, json_rows
 from usagedeck.times import iso
 from usagedeck.web.auth import COOKIE, DeckOf, who_asks
@@ -19,8 +17,6 @@ from usagedeck.web.problems import REFUSALS, json
 from usagedeck.web.tables import AS_CSV, ColumnOut, CsvResponse, columns_of, file_name, wants_csv
 
 router = APIRouter(prefix="/api/v1", responses=REFUSALS)
-
-_CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 class AuditAsked(Spanned):
@@ -38,11 +34,7 @@ class AuditAsked(Spanned):
         return {name: value for name in audit.FILTERS if (value := getattr(self, name))}
 
     def before(self) -> tuple[int, int] | None:
-        if not self.cursor:
-            return None
-        if not (found := _CURSOR.fullmatch(self.cursor)):
-            raise InvalidInput("cursor is none of ours; leave it out for the first page.", field="cursor", code="bad_cursor")
-        return int(found[1]), int(found[2])
+        return audit.place_of(self.cursor) if self.cursor else None
 
 
 class AuditOut(BaseModel):
@@ -85,7 +77,7 @@ def audit_log(request: Request, deck: DeckOf, asked: Annotated[AuditAsked, Param
         headers = {"content-disposition": f'attachment; filename="{file_name("audit", window=window)}"'}
         return CsvResponse(csv_lines(audit.everything(deck, who.workspace.id, wanted), window.zone), headers=headers)
     table, older = audit.page(deck, who.workspace.id, wanted, asked.limit)
-    cursor = f"{older[0]}-{older[1]}" if older else None
+    cursor = audit.cursor_of(older) if older else None
     return json({"columns": columns_of(table), "rows": json_rows(table), "older": cursor})
 
 

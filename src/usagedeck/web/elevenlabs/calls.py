@@ -1,4 +1,4 @@
-"""The four calls: character stats, credit usage, cost, and the request log."""
+"""The calls about usage: character stats, credit usage, cost, and the request log."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +9,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
 from pydantic import BaseModel, Field
 
-from usagedeck import access, listing, report
+from usagedeck import listing, report
 from usagedeck.access import View, Who
 from usagedeck.catalog import CURRENCY, DIMENSIONS, FIELDS, METRICS, Dimension, Label, Metric, Subject, Type
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection, parse_search
 from usagedeck.times import LOOKS_LIKE_SECONDS, SECOND, iso, zone
-from usagedeck.web.auth import DeckOf, address_of, secret_of
+from usagedeck.web.auth import DeckOf
+from usagedeck.web.elevenlabs.asker import answered, who_of, widest
 from usagedeck.web.elevenlabs.errors import ERRORS, MAX_ROWS, WireRoute
 from usagedeck.web.elevenlabs.wire import (
     EARLIEST,
@@ -35,7 +36,6 @@ from usagedeck.web.elevenlabs.wire import (
     usage_columns,
     wire_table,
 )
-from usagedeck.web.problems import json
 from usagedeck.windows import UNITS, Buckets, Interval, Window
 
 MAX_BUCKETS = 1000
@@ -54,23 +54,6 @@ _CENTS = 100
 MetricName = Annotated[str, OneOf("Metric", tuple(_METRICS))]
 BreakdownName = Annotated[str, OneOf("BreakdownType", ("none", *_BREAKDOWNS))]
 IntervalName = Annotated[str, OneOf("AggregationInterval", _INTERVALS)]
-
-
-def _who(request: Request, deck: Deck) -> Who:
-    return access.who_by_key(deck, secret_of(request), address_of(request))
-
-
-def _widest(who: Who) -> View:
-    """These calls have no switch: whoever may see the workspace does, others see themselves, and a header says which."""
-    return View.WORKSPACE if who.sees_workspace else View.ACCOUNT
-
-
-def _answer(content: Any, deck: Deck, who: Who, view: View, about: report.About) -> Response:
-    narrow = access.scope(deck, who, view).user_id is not None
-    headers = {"x-analytics-scope": "user" if narrow else "workspace", "x-complete-through": iso(about.complete_through)}
-    if about.available_from is not None:
-        headers["x-available-from"] = iso(about.available_from)
-    return json(content, headers=headers)
 
 
 # --- character stats ----------------------------------------------------------------------------------------------
@@ -96,7 +79,7 @@ class StatsOut(BaseModel):
 @router.get("/usage/character-stats", response_model=StatsOut, summary="Usage over time in named series")
 def character_stats(request: Request, deck: DeckOf, asked: Annotated[StatsAsked, Param()]) -> Response:
     """UTC buckets. `cumulative` is one bucket for the whole window. Costs are in cents."""
-    who = _who(request, deck)
+    who = who_of(request, deck)
     for name, value in (("start_unix", asked.start_unix), ("end_unix", asked.end_unix)):
         if abs(value) < LOOKS_LIKE_SECONDS:
             raise InvalidInput(f"{name} is {value}, which looks like seconds; send milliseconds.", field=name)
@@ -114,7 +97,7 @@ def character_stats(request: Request, deck: DeckOf, asked: Annotated[StatsAsked,
     starts = list(answer.buckets.starts)
     series = _series(deck, who, by, metric, answer.table.rows, starts, deleted=asked.breakdown_type == "all_api_keys")
     times = [answer.about.window.start, *starts[1:]] if starts else []
-    return _answer({"time": times, "usage": series}, deck, who, view, answer.about)
+    return answered({"time": times, "usage": series}, deck, who, view, answer.about)
 
 
 def _stats_interval(asked: StatsAsked) -> tuple[Interval, int]:
@@ -205,24 +188,24 @@ class CostBody(BaseModel):
 )
 def usage_over_time(request: Request, deck: DeckOf, body: UsageBody) -> Response:
     """One row per bucket and group; groups with data have a row in every bucket."""
-    who = _who(request, deck)
+    who = who_of(request, deck)
     selection = _selection(body.start_time, body.end_time, "UTC" if body.time_zone is None else body.time_zone)
     interval = Interval.every(body.interval_seconds or 60, field="interval_seconds")
     table, about = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _USAGE, fill=True)
-    return _answer(table, deck, who, _widest(who), about)
+    return answered(table, deck, who, widest(who), about)
 
 
 @router.post("/workspace/analytics/usage", response_model=WireTable, summary="Cost over time")
 def cost_over_time(request: Request, deck: DeckOf, body: CostBody) -> Response:
     """UTC days. At most two of the restricted columns; grouping by two needs a filter on one of them."""
-    who = _who(request, deck)
+    who = who_of(request, deck)
     if body.interval_seconds % UNITS["day"]:
         raise InvalidInput("interval_seconds counts whole UTC days; send a multiple of 86400.", field="interval_seconds")
     _check_restricted(body)
     selection = _selection(body.start_time, body.end_time, "UTC")
     interval = Interval.every(body.interval_seconds, field="interval_seconds")
     table, about = _usage_table(deck, who, selection, interval, body.group_by, body.filters, _COST, fill=False)
-    return _answer(table, deck, who, _widest(who), about)
+    return answered(table, deck, who, widest(who), about)
 
 
 def _check_restricted(body: CostBody) -> None:
@@ -255,7 +238,7 @@ def _usage_table(
 ) -> tuple[dict[str, Any], report.About]:
     columns = usage_columns()
     groups = [columns[name] for name in dict.fromkeys(group_by or [])]
-    view = _widest(who)
+    view = widest(who)
     kept = Filters(deck, who, view, selection).build(filters or [], columns)
     metrics = (*(metric for _, metric, _, _ in measures), *(() if fill else (METRICS["requests"],)))
     query = Query(replace(selection, filters=kept), metrics, interval, tuple(groups), cap=MAX_BUCKETS, row_cap=MAX_ROWS)
@@ -326,20 +309,20 @@ class LogBody(BaseModel):
 @router.post("/workspace/analytics/requests", response_model=WireTable, summary="The request log")
 def requests(request: Request, deck: DeckOf, body: LogBody) -> Response:
     """Single requests; page on by moving start_time or end_time to the last row's time."""
-    who = _who(request, deck)
+    who = who_of(request, deck)
     if body.start_time is None and body.end_time is None:
         raise InvalidInput("Send start_time, end_time or both.", field="start_time", code="missing_required_field")
     latest = deck.clock() + (deck.settings.max_future_seconds + 1) * SECOND
     end = body.end_time if body.end_time is not None else max(latest, body.start_time or 0)
     start = body.start_time if body.start_time is not None else min(EARLIEST, end)
-    view = _widest(who)
+    view = widest(who)
     selection = _selection(start, end, "UTC")
     kept = Filters(deck, who, view, selection).build(body.filters or [], log_columns())
     selection = replace(selection, filters=kept, search=parse_search(body.search))
     ascending = body.sort == "asc" if body.sort else body.end_time is None
     shown = tuple(f for f in FIELDS if f.wire)
     page = listing.log(deck, who, view, LogQuery(selection, shown, ascending=ascending, limit=body.limit))
-    return _answer(_log_table(deck, who, page), deck, who, view, page.about)
+    return answered(_log_table(deck, who, page), deck, who, view, page.about)
 
 
 def _log_table(deck: Deck, who: Who, page: listing.LogPage) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Errors of the four calls, in the two shapes the SDKs know: a `detail` object, or a `detail` list for what fails
+"""Errors of these calls, in the two shapes the SDKs know: a `detail` object, or a `detail` list for what fails
 validation. The order is theirs, too: the shape of a request is checked before its key."""
 
 import re
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from usagedeck.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn, TooBusy, TooLarge, UsagedeckError
+from usagedeck.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn, TooBusy, TooLarge, UsagedeckError
 from usagedeck.web.asking import QuestionRoute
 from usagedeck.web.problems import headers_of, json, trace_id
 
@@ -98,8 +98,8 @@ _STATS_PARAMS = {"by": "breakdown_type", "start": "start_unix", "end": "end_unix
 
 
 def _param(request: Request, field: str | None) -> str | None:
-    """Our name of a parameter as this call's name of it; character stats, the one GET, has its own names."""
-    if field is None or request.method != "GET":
+    """Our name of a parameter as this call's name of it; character stats has names of its own."""
+    if field is None or not request.url.path.endswith("/character-stats"):
         return _PARAMS.get(field or "", field)
     if field == "interval":
         bucket_size = "aggregation_bucket_size"
@@ -122,7 +122,8 @@ def _kind(error: UsagedeckError) -> tuple[int, str, str, str, str]:
         return 404, "not_found", error.code, error.code, message
     if isinstance(error, TooBusy):
         return 429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_exceeded", message
-    if isinstance(error, InvalidInput) or error.code == "query_too_heavy":  # never a 5xx: the SDKs would ask again
+    # never a 409 or a 5xx for what stays as it is: the SDKs would ask again
+    if isinstance(error, InvalidInput | Conflict) or error.code == "query_too_heavy":
         if error.code == "too_many_rows":
             message = f"The answer has more than {MAX_ROWS:,} rows; group by less, filter more, or use longer intervals."
         code = error.code if error.code == "missing_required_field" else "invalid_parameters"
@@ -152,8 +153,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for status, text in (
         (400, "A combination or a value that makes no sense."),
         (401, "No key, an unknown key, or one without the permission."),
-        (403, "The workspace's usage is asked for by somebody who may see only their own."),
+        (403, "The key may, but whoever it belongs to may not: see the whole workspace, or look after it."),
         (429, "Wait as long as Retry-After says."),
         (500, "The server failed; its log has the request id."),
     )
 }
+MISSING: dict[int | str, dict[str, Any]] = {404: {"model": WireError, "description": "There is no such thing in this workspace."}}

@@ -1,4 +1,4 @@
-"""What the four calls share besides errors: the table, columns and filters under their names on the wire."""
+"""What the calls share besides errors: the table, columns and filters under their names on the wire."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +50,8 @@ GroupBy = Annotated[str, OneOf("GroupBy", _known())]
 CostColumn = Annotated[str, OneOf("CostColumn", _known(cost=True))]
 FilterOp = Annotated[str, OneOf("Operation", tuple(op.value for op in WIRE_OPS))]
 CostOp = Annotated[str, OneOf("CostOperation", ("eq", "in", "neq", "not_in"))]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Limit = Annotated[int, Field(strict=True, ge=0, le=10**15, description="Credits a billing period.")]
 FilterValue = str | int | float | bool | None
 
 
@@ -67,6 +69,12 @@ class CostFilter(BaseModel):
     column: CostColumn
     operation: CostOp
     values: list[FilterValue]
+
+
+class Done(BaseModel):
+    """It was done."""
+
+    status: str
 
 
 class WireTable(BaseModel):

@@ -1,0 +1,161 @@
+"""Webhooks, as the directory knows them. Nothing is delivered from here: deliveries are events that whoever delivers sends.
+
+So what only concerns delivering is not kept: headers to send along, and whether to try again.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Query as Param
+from pydantic import BaseModel, Field
+
+from usagedeck import admin
+from usagedeck.access import Who
+from usagedeck.deck import Deck
+from usagedeck.directory import keys
+from usagedeck.directory.webhooks import Webhook
+from usagedeck.errors import InvalidInput, NotFound
+from usagedeck.web.auth import DeckOf
+from usagedeck.web.elevenlabs.asker import DONE, carry_out, require_manager, require_workspace, seconds, who_of
+from usagedeck.web.elevenlabs.errors import ERRORS, MISSING, WireRoute
+from usagedeck.web.elevenlabs.wire import Done, Name
+from usagedeck.web.problems import json
+
+router = APIRouter(prefix="/v1/workspace/webhooks", tags=["elevenlabs"], route_class=WireRoute, responses=ERRORS)
+
+Headers = Annotated[dict[str, str | None] | None, Field(description="Not kept: nothing is delivered from here.")]
+
+
+class UsageOut(BaseModel):
+    usage_type: str
+
+
+class WebhookOut(BaseModel):
+    name: str
+    webhook_id: str
+    webhook_url: str
+    is_disabled: bool = Field(description="By a person.")
+    is_auto_disabled: bool = Field(description="Because it failed for too long.")
+    created_at_unix: int
+    auth_type: str
+    usage: list[UsageOut] | None = Field(description="Empty: what sets it off is known to whoever delivers.")
+    events: list[str] | None = Field(description="Types of events it wants; only with include_usages.")
+    most_recent_failure_error_code: int | None = Field(description="Status of the last failure; 0 where there was no answer.")
+    most_recent_failure_timestamp: int | None
+
+
+class WebhooksOut(BaseModel):
+    webhooks: list[WebhookOut]
+
+
+class HmacSettings(BaseModel):
+    auth_type: Literal["hmac"]
+    name: Name
+    webhook_url: str = Field(pattern="^https?://", max_length=2000)
+    request_headers: Headers = None
+
+
+class WebhookBody(BaseModel):
+    settings: HmacSettings
+
+
+class WebhookMade(BaseModel):
+    webhook_id: str
+    webhook_secret: str = Field(description="For whoever delivers to sign with. Shown once and kept nowhere.")
+
+
+class WebhookChange(BaseModel):
+    is_disabled: bool
+    name: Name
+    retry_enabled: bool | None = Field(None, description="Not kept: nothing is delivered from here.")
+    request_headers: Headers = None
+    events: list[Name] | None = Field(None, max_length=200)
+
+
+@router.get("", response_model=WebhooksOut, summary="Webhooks of the workspace")
+def webhooks(
+    request: Request,
+    deck: DeckOf,
+    include_usages: Annotated[
+        bool, Param(description="Also the events they want; for keys that look after the workspace.")
+    ] = False,
+) -> Response:
+    """For keys that see the whole workspace."""
+    who = who_of(request, deck)
+    require_workspace(deck, who)
+    if include_usages:
+        require_manager(who)
+    found = deck.directory.webhooks.all(who.workspace.id)
+    return json({"webhooks": [_webhook(one, usages=include_usages) for one in found]})
+
+
+def _webhook(one: Webhook, *, usages: bool) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "webhook_id": one.id,
+        "webhook_url": one.url,
+        "is_disabled": one.disabled_at is not None and not one.auto_disabled,
+        "is_auto_disabled": one.auto_disabled,
+        "created_at_unix": seconds(one.created_at),
+        "auth_type": one.auth,
+        "usage": [] if usages else None,
+        "events": one.events if usages else None,
+        "most_recent_failure_error_code": one.failed_status,
+        "most_recent_failure_timestamp": seconds(one.failed_at),
+    }
+
+
+@router.post("", response_model=WebhookMade, summary="Make a webhook")
+def make_webhook(request: Request, deck: DeckOf, body: WebhookBody) -> Response:
+    """It is entered in the directory, under an id of its own. For keys that look after the workspace."""
+    who = who_of(request, deck)
+    require_manager(who)
+    wanted = body.settings
+    _refuse_headers(wanted.request_headers)
+    id_ = keys.mint_id("wh")
+    carry_out(deck, who, admin.PutWebhook(workspace=who.workspace.id, id=id_, name=wanted.name, url=wanted.webhook_url))
+    return json({"webhook_id": id_, "webhook_secret": keys.mint_webhook_secret()})
+
+
+@router.patch("/{webhook_id}", response_model=Done, responses=MISSING, summary="Change a webhook")
+def change_webhook(request: Request, deck: DeckOf, webhook_id: str, body: WebhookChange) -> Response:
+    """Its name, the events it wants, and whether it is disabled. For keys that look after the workspace."""
+    who = who_of(request, deck)
+    require_manager(who)
+    _known(deck, who, webhook_id)
+    _refuse_headers(body.request_headers)
+    if body.retry_enabled:
+        raise InvalidInput(
+            "retry_enabled is not kept: nothing is delivered from here; tell whoever delivers.", field="retry_enabled"
+        )
+    wanted: dict[str, Any] = {} if body.events is None else {"events": body.events}
+    if not body.is_disabled:
+        wanted["auto_disabled"] = False
+    workspace = who.workspace.id
+    carry_out(
+        deck, who, admin.PutWebhook(workspace=workspace, id=webhook_id, name=body.name, disabled=body.is_disabled, **wanted)
+    )
+    return json(DONE)
+
+
+@router.delete("/{webhook_id}", response_model=Done, responses=MISSING, summary="Remove a webhook")
+def remove_webhook(request: Request, deck: DeckOf, webhook_id: str) -> Response:
+    """Its deliveries and its name stay. For keys that look after the workspace."""
+    who = who_of(request, deck)
+    require_manager(who)
+    _known(deck, who, webhook_id)
+    carry_out(deck, who, admin.RemoveWebhook(workspace=who.workspace.id, id=webhook_id))
+    return json(DONE)
+
+
+def _known(deck: Deck, who: Who, webhook_id: str) -> None:
+    if deck.directory.webhooks.get(who.workspace.id, webhook_id) is None:
+        raise NotFound("There is no such webhook in this workspace.", field="webhook_id", code="webhook_not_found")
+
+
+def _refuse_headers(headers: dict[str, str | None] | None) -> None:
+    if headers:
+        raise InvalidInput(
+            "request_headers are not kept: nothing is delivered from here; give them to whoever delivers.",
+            field="request_headers",
+        )
