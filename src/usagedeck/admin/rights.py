@@ -211,6 +211,12 @@ def _key(deck: Deck, command: PutKey | RevokeKey, who: Who, reach: Reach, *, new
         if command.user not in (UNSET, who.user_id):
             raise NotAllowed("Only owners and admins make keys for others; leave user out.", field="user", code="not_yours")
         _only_rename(command, new=new)
+        if told(command.platform_permissions, []):
+            raise NotAllowed(
+                "Only owners and admins grant permissions of other parts of the platform; leave platform_permissions out.",
+                field="platform_permissions",
+                code="cannot_grant",
+            )
     elif isinstance(command.user, str) and not _known(deck, who, command.user):
         said = f'There is no member or service account "{command.user}" in this workspace; name one, or null for nobody\'s key.'
         raise InvalidInput(said, field="user", code="user_not_found")
@@ -219,7 +225,7 @@ def _key(deck: Deck, command: PutKey | RevokeKey, who: Who, reach: Reach, *, new
 
 def _only_rename(command: PutKey, *, new: bool) -> None:
     """Of a key that is there its owner's admins have the last word: what they disabled or limited stays so."""
-    kept = ("permissions", "disabled", "expires_at", "allowed_ips", "credit_limit")
+    kept = ("permissions", "platform_permissions", "disabled", "expires_at", "allowed_ips", "credit_limit")
     said = next((name for name in kept if not new and getattr(command, name) is not UNSET), None)
     if said:
         raise NotAllowed(
