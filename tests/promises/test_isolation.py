@@ -111,11 +111,15 @@ def furnish(house: House, mark: str, owner: str) -> None:
         house.do(admin.SetLabels(workspace=house.workspace_id, kind=kind, names=dict.fromkeys(ids, f"Name {mark}")))
     for n in range(2):
         house.do(admin.CreateKey(workspace=house.workspace_id, id=f"key-{mark}-{n}", label=f"Key {mark}", user=owner))
-    house.do(admin.PutGroup(workspace=house.workspace_id, id=f"group-{mark}", name=f"Group {mark}", users=[owner]))
+    workspace = house.workspace_id
+    house.do(admin.PutGroup(workspace=workspace, id=f"group-{mark}", name=f"Group {mark}", users=[owner]))
+    house.do(admin.PutServiceAccount(workspace=workspace, id=f"bot-{mark}", name=f"Name {mark}"))
+    house.do(admin.PutKey(workspace=workspace, id=f"key-bot-{mark}", label=f"Key {mark}", user=f"bot-{mark}"))
+    house.do(admin.PutWebhook(workspace=workspace, id=f"hook-{mark}", name=f"Name {mark}", url=f"https://{mark}.test/"))
     limited = ((Kind.KEY, f"key-{mark}-0"), (Kind.MEMBER, owner), (Kind.GROUP, f"group-{mark}"), (Kind.WORKSPACE, None))
     for of, whose in limited:
-        house.do(admin.SetLimit(workspace=house.workspace_id, kind=of, id=whose, credit_limit=60))
-    house.do(admin.CreateInvitation(workspace=house.workspace_id, email=f"invited-{mark}@x.test"))
+        house.do(admin.SetLimit(workspace=workspace, kind=of, id=whose, credit_limit=60))
+    house.do(admin.CreateInvitation(workspace=workspace, email=f"invited-{mark}@x.test"))
 
 
 def add_person(house: House, id_: str, role: Role = Role.MEMBER) -> None:
@@ -145,7 +149,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def askers(world: Place) -> Iterator[list[Asker]]:
-    narrow, _ = world.house.key_who(user="ana", permissions=[Permission.READ, Permission.FULL_READ, Permission.WRITE])
+    narrow, _ = world.house.key_who(user="ana", permissions=list(Permission))
     wide, _ = world.house.key_who(permissions=list(Permission))
     found = [
         Asker("a member", signed_in(world, "ana"), (FOREIGN, BENS)),
@@ -307,6 +311,50 @@ def _wire(rng: Random) -> Question:
     return Question("GET", "/v1/usage/character-stats", params)
 
 
+_ID_WORDS = ("{}", "user-{}", "bot-{}", "key-{}-0", "hook-{}", "voice-{}", "group-{}", "%25")
+
+
+def _beside(rng: Random) -> Question:
+    """The calls of the SDKs beside the four."""
+    id_, word = rng.choice(_ID_WORDS), rng.choice(WORDS)
+    token = base64.urlsafe_b64encode(b'["Name zz","voice"]').decode()
+    return rng.choice(
+        (
+            Question("GET", "/v1/workspace/members", []),
+            Question("GET", "/v1/workspace/groups", []),
+            Question("GET", "/v1/workspace/groups/search", [("name", word)]),
+            Question("GET", "/v1/workspace/webhooks", [("include_usages", rng.choice(("true", "false", "{}")))]),
+            Question("GET", "/v1/service-accounts", []),
+            Question("GET", f"/v1/service-accounts/{id_}/api-keys", []),
+            Question("GET", f"/v1/user{rng.choice(('', '/subscription'))}", []),
+            Question(
+                "GET", "/v1/workspace/audit-logs", [(rng.choice(("actor_uid", "activity_name", "class_name", "cursor")), word)]
+            ),
+            Question("GET", "/v1/models", []),
+            Question("GET", "/v1/voices", []),
+            Question("GET", "/v2/voices", [(rng.choice(("search", "voice_ids", "category", "next_page_token")), word)]),
+            Question("GET", "/v2/voices", [("next_page_token", token), ("sort_direction", rng.choice(("asc", "desc")))]),
+        )
+    )
+
+
+def _managing_by_sdk(rng: Random) -> Question:
+    """What would change something of somebody else's."""
+    id_ = rng.choice(_ID_WORDS)
+    return rng.choice(
+        (
+            Question("DELETE", "/v1/workspace/webhooks/hook-{}", []),
+            Question("PATCH", "/v1/workspace/webhooks/hook-{}", [], {"name": "x", "is_disabled": True}),
+            Question("PUT", f"/v1/workspace/members/{id_}/usage-limit", [], {"usage_limit": 1}),
+            Question("POST", "/v1/workspace/members", [], {"email": "user-{}@x.test", "is_locked": True}),
+            Question("POST", f"/v1/service-accounts/{id_}/api-keys", [], {"name": "x", "permissions": "all"}),
+            Question("PATCH", f"/v1/service-accounts/{id_}/api-keys/key-bot-{{}}", [], {"name": "x"}),
+            Question("DELETE", f"/v1/service-accounts/bot-{{}}/api-keys/{id_}", []),
+            Question("POST", "/v1/service-accounts/bot-{}/api-keys/key-bot-{}/disable", []),
+        )
+    )
+
+
 MAKERS: Mapping[Callable[[Random], Question], int] = {
     _usage: 6,
     _log: 5,
@@ -317,6 +365,8 @@ MAKERS: Mapping[Callable[[Random], Question], int] = {
     _joining: 1,
     _managing: 1,
     _wire: 4,
+    _beside: 4,
+    _managing_by_sdk: 1,
 }
 
 
@@ -371,5 +421,12 @@ def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> Non
     with closing(signed_in(world, f"user-{FOREIGN}")) as owner:
         for question in good:
             assert FOREIGN in answered(Asker("their owner", owner, ()), question, FOREIGN)[2], question
+    foreign = admin.CreateKey(workspace=f"ws-{FOREIGN}", label="all", permissions=list(Permission))
+    with closing(world.client(admin.perform(world.deck, foreign)["api_key"])) as theirs:
+        wire = ("workspace/members", "workspace/groups", "workspace/webhooks", "service-accounts", "workspace/audit-logs")
+        for path in (*wire, "workspace/groups/search", "service-accounts/bot-{}/api-keys", "user", "models", "voices"):
+            question = Question("GET", f"/v1/{path}", [("name", "{}")] if path.endswith("search") else [])
+            found = answered(Asker("their key", theirs, ()), question, FOREIGN)
+            assert (found[0], FOREIGN in found[2]) == (200, True), path
     for question in good:
         assert BENS in answered(askers[2], question, BENS)[2], question

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from tests.web.conftest import Place
 from usagedeck.settings import Settings
-from usagedeck.web.guard import SECURITY, Guard
+from usagedeck.web.guard import METHODS, SECURITY, Guard
 
 OWN = "http://127.0.0.1:8787"
 
@@ -39,7 +39,9 @@ def ask(
 ) -> httpx2.Response:
     """One request through the guard to an application that says what it saw."""
     methods = ["GET", "POST", "PUT", "DELETE"]
-    app = Starlette(routes=[Route(p, echo, methods=methods) for p in ("/echo", "/v1/x", "/api/v1/x")] + [Route("/fail", fail)])
+    app = Starlette(
+        routes=[Route(p, echo, methods=methods) for p in ("/echo", "/v1/x", "/v2/x", "/api/v1/x")] + [Route("/fail", fail)]
+    )
     guard = Guard(app, Settings(**(settings or {})), registry or CollectorRegistry())
 
     async def send() -> httpx2.Response:
@@ -101,7 +103,7 @@ def test_the_page_itself_and_programs_may_write() -> None:
 
 
 @pytest.mark.parametrize("header", ["xi-api-key", "authorization"])
-@pytest.mark.parametrize("path", ["/v1/x", "/api/v1/x"])
+@pytest.mark.parametrize("path", ["/v1/x", "/v2/x", "/api/v1/x"])
 def test_other_sites_may_use_a_key_and_never_a_cookie(header: str, path: str) -> None:
     answer = ask(path, "POST", headers={"origin": "https://app.example", header: "secret"})
     assert answer.status_code == 200
@@ -122,7 +124,7 @@ def test_a_preflight_allows_what_sdks_send_and_no_credentials() -> None:
         assert answer.status_code == 204
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["access-control-allow-headers"] == "*, authorization"
-        assert answer.headers["access-control-allow-methods"] == "GET, POST, OPTIONS"
+        assert set(answer.headers["access-control-allow-methods"].split(", ")) == set(METHODS)
         assert "access-control-allow-credentials" not in answer.headers
     assert "access-control-allow-origin" not in ask("/echo", "OPTIONS", headers=asked).headers
 

@@ -32,7 +32,7 @@ SECURITY = {
 }
 SAFE = ("GET", "HEAD", "OPTIONS")
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
-KEYED = ("/v1/", "/api/v1/")
+KEYED = ("/v1/", "/v2/", "/api/v1/")
 """Routes that take an API key; only these may be called from other origins, and never with cookies."""
 
 
@@ -147,7 +147,7 @@ def _host(header: str) -> str:
 async def _preflight(send: Send) -> None:
     headers = [
         (b"access-control-allow-origin", b"*"),
-        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+        (b"access-control-allow-methods", ", ".join(METHODS).encode()),
         (b"access-control-allow-headers", b"*, authorization"),  # SDKs send headers of their own; the star leaves this one out
         (b"access-control-max-age", b"86400"),
     ]
