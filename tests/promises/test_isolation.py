@@ -162,7 +162,7 @@ def askers(world: Place) -> Iterator[list[Asker]]:
         asker.client.close()
 
 
-OF_KEYS = ("/v1/", "/api/v1/limits/check")
+OF_KEYS = ("/v1/", "/v2/", "/api/v1/limits/check")
 """Paths that nobody uses who is signed in."""
 
 # --- questions ----------------------------------------------------------------------------------------------------
