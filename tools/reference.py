@@ -18,6 +18,7 @@ from usagedeck.catalog import (
     FIELDS,
     KINDS,
     METRICS,
+    SIDES,
     Dimension,
     Field,
     Label,
@@ -68,6 +69,25 @@ def events_page() -> Iterator[str]:
             ("Field", "Type", "Unit", "Meaning"),
             ((code(_json_name(f)), _type(f), f.unit or "", f.help) for f in fields(subject) if not f.stamped),
         )
+    yield ""
+    yield "## Headers and bodies"
+    yield ""
+    yield "Either kind of event may bring what was sent (`request`) and what came back (`response`). They are kept where the"
+    yield "workspace says so, redacted before they are stored, and for a shorter time ([guide](../guides/bodies.md))."
+    yield ""
+    yield from table(
+        ("Field", "Type", "Meaning"),
+        (
+            (code(f"{side}.{name}"), type_, help_)
+            for side in SIDES
+            for name, type_, help_ in (
+                ("headers", "object of texts or lists of texts, or a list of pairs", "Names and values."),
+                ("body", "text, or any JSON", "The body as text. Bytes come in base64."),
+                ("encoding", "`text` or `base64`", "How the body is written here; text when absent."),
+                ("size", "whole number", "Bytes of the whole body, when the sender has cut it."),
+            )
+        ),
+    )
     yield ""
     yield "## Stamped at arrival"
     yield ""

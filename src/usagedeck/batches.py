@@ -6,6 +6,7 @@ a wrong value, a number that needs rounding, text that may hold a NUL) is left t
 says what is wrong. So this module refuses nothing and explains nothing, and a row it makes is the row `EventReader` would make.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from usagedeck.addresses import kept_ip
 from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, Subject, Type, fields
 from usagedeck.errors import InvalidInput
 from usagedeck.events import Event, EventReader, Rejection, Stamp, new_id, quarters_of, route_of, shape
+from usagedeck.exchanges import ExchangeReader, Fate, Parted, beside, may_carry, part, time_of
 from usagedeck.seals import QUARTER
 from usagedeck.settings import Settings
 from usagedeck.times import DAY, SECOND
@@ -51,6 +53,8 @@ class Checked:
     rejected: list[Rejection]
     quarters: set[int]
     """The quarter-hours (their first instants) in which the rows begin or are active."""
+    exchanges: Counter[Fate]
+    """What became of the exchanges that events brought, by number; a body that was left out counts beside its exchange."""
 
 
 class _Kind:
@@ -74,6 +78,7 @@ class BatchReader:
         self._most = settings.max_event_bytes
         self._ahead = settings.max_future_seconds * SECOND
         self._closely = EventReader(settings)
+        self._exchanges = ExchangeReader(settings)
         self._requests, self._deliveries = (_Kind(kind, settings) for kind in ("request", "delivery"))
         self._encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -82,18 +87,54 @@ class BatchReader:
         rows: dict[Subject, list[bytes]] = {subject: [] for subject in Subject}
         rejected: list[Rejection] = []
         quarters: set[int] = set()
+        fates: Counter[Fate] = Counter()
         begin = self._encode({"workspace_id": stamp.workspace_id})[:-1] + b","
         requests, take, row = self._requests, rows[self._requests.subject].append, self._row
         for index, raw in enumerate(events):
             try:
                 take(row(requests, raw, stamp, begin, quarters))
             except _UNUSUAL:
-                outcome = self._other(index, raw, stamp, begin, quarters)
+                if may_carry(raw) and (parted := part(raw)):
+                    outcome = self._carrying(index, parted, stamp, begin, quarters, fates)
+                else:
+                    outcome = self._other(index, raw, stamp, begin, quarters)
                 if isinstance(outcome, Rejection):
                     rejected.append(outcome)
                 else:
                     rows[outcome[0]].append(outcome[1])
-        return Checked(rows, rejected, quarters)
+        return Checked(rows, rejected, quarters, fates)
+
+    def _carrying(
+        self, index: int, parted: Parted, stamp: Stamp, begin: bytes, quarters: set[int], fates: Counter[Fate]
+    ) -> tuple[Subject, bytes] | Rejection:
+        """An event that brought an exchange: each is checked by itself, and both are taken or none."""
+        met: set[int] = set()
+        try:
+            outcome: tuple[Subject, bytes] | Rejection = (
+                self._requests.subject,
+                self._row(self._requests, parted.event, stamp, begin, met),
+            )
+        except _UNUSUAL:
+            outcome = self._other(index, parted.event, stamp, begin, met)
+        if isinstance(outcome, Rejection):
+            return outcome
+        subject, row = outcome
+        if parted.sides:
+            try:
+                row, fate = self._with_exchange(subject, row, parted, stamp)
+            except InvalidInput as why:
+                return self._closely.refused(index, parted.event, why)
+            fates.update(fate)
+        quarters |= met
+        return subject, row
+
+    def _with_exchange(self, subject: Subject, row: bytes, parted: Parted, stamp: Stamp) -> tuple[bytes, Sequence[Fate]]:
+        if stamp.redactor is None:
+            return row, [Fate.SWITCHED_OFF]
+        if time_of(row) < stamp.exchanges_from:
+            return row, [Fate.EXPIRED]
+        sides, left_out = self._exchanges.read(parted.sides, stamp.redactor)
+        return beside(row, subject, sides), [Fate.KEPT, *left_out]
 
     def _other(self, index: int, raw: bytes, stamp: Stamp, begin: bytes, quarters: set[int]) -> tuple[Subject, bytes] | Rejection:
         """An event that is no plain request: a plain delivery, or one that needs a closer look."""

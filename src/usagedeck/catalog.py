@@ -47,6 +47,13 @@ class Subject(StrEnum):
     DELIVERIES = "deliveries"
 
 
+class Beside(StrEnum):
+    """A table beside those of events."""
+
+    EXCHANGES = "exchanges"
+    """The headers and bodies that events brought."""
+
+
 class Personal(StrEnum):
     """What becomes of a field of an event when the user or the key of the event is erased."""
 
@@ -1377,6 +1384,12 @@ NAMES: Mapping[Label, str] = {
 
 CAUSE = "request_id"
 """The field of a delivery that holds the id of the request that caused it."""
+
+SIDES = ("request", "response")
+"""What an exchange consists of: the fields of an event that bring it, and columns of the table that keeps it."""
+
+WHOSE = (*NAMES.values(), CAUSE)
+"""The fields of an event that its exchange has too, so that it can be told whose it is."""
 
 
 def personal(subject: Subject, what: Personal) -> tuple[Field, ...]:

@@ -228,7 +228,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
             seals,
             sealer,
             writer.between,
-            lambda: {w.id: Ages(w.retention_days, w.rollup_days) for w in directory.workspaces.all()},
+            lambda: {w.id: Ages(w.retention_days, w.rollup_days, w.exchange_days) for w in directory.workspaces.all()},
             clock,
             longest_question=settings.export_seconds * 1000,
         )

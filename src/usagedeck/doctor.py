@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from usagedeck import __version__
-from usagedeck.catalog import Subject
+from usagedeck.catalog import Beside, Subject
 from usagedeck.deck import Deck
 from usagedeck.store import inspection, schema
 from usagedeck.store.expiry import Ages
@@ -123,20 +123,34 @@ def _retention(deck: Deck) -> list[Facts]:
     expired and wait to be sealed."""
     found = []
     for workspace in deck.directory.workspaces.all():
-        floor, ages = deck.seals.ledger.floors[workspace.id], Ages(workspace.retention_days, workspace.rollup_days)
+        floor = deck.seals.ledger.floors[workspace.id]
+        ages = Ages(workspace.retention_days, workspace.rollup_days, workspace.exchange_days)
         due = floor.raised(deck.expirer.due(ages))
-        if due.events:
+        if due.exchanges:
             found.append(
                 {
                     "workspace": workspace.id,
                     "retention_days": ages.events,
                     "rollup_days": ages.rollups,
+                    "exchange_days": ages.exchanges,
                     "events_from": iso(floor.events) if floor.events else None,
                     "rollups_from": iso(floor.rollups) if floor.rollups else None,
+                    "exchanges_from": iso(floor.exchanges) if floor.exchanges else None,
                     "events_wait": iso(wait) if (wait := deck.expirer.waiting.get(workspace.id)) else None,
                 }
             )
     return found
+
+
+def _exchanges(deck: Deck) -> Facts:
+    """Headers and bodies: who collects them, and what they take."""
+    found = [part for part in inspection.partitions(deck.store) if part.table == Beside.EXCHANGES]
+    return {
+        "collecting": [workspace.id for workspace in deck.directory.workspaces.all() if workspace.exchanges],
+        "rows": sum(part.rows for part in found),
+        "bytes": sum(part.bytes for part in found),
+        "first_day": min((part.partition for part in found), default=None),
+    }
 
 
 def _erasures(deck: Deck) -> Facts:
@@ -167,6 +181,7 @@ SECTIONS: dict[str, Callable[[Deck], Any]] = {
     "weeks": _weeks,
     "sealing": _sealing,
     "retention": _retention,
+    "exchanges": _exchanges,
     "erasures": _erasures,
     "put_aside": lambda deck: inspection.put_aside(deck.store),
     "directory": lambda deck: deck.directory.counts(),

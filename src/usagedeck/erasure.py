@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from usagedeck.catalog import ERASED, NAMES, Label, Personal, Subject, personal
+from usagedeck.catalog import ERASED, NAMES, Beside, Label, Personal, Subject, personal
 from usagedeck.deck import Deck
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import Conflict, InvalidInput
@@ -67,9 +67,11 @@ def _left(deck: Deck, workspace: Workspace, names: list[tuple[Label, str]]) -> F
     gone = Gone(workspace.id, ids)
     tables = [*Subject, *holding(deck.seals.ledger.formers.values())]
     counts = [int(deck.store.examine(erasing.carrying(table, gone))[0][0]) for table in tables]
+    exchanges = int(deck.store.examine(erasing.carrying(Beside.EXCHANGES, gone))[0][0])
     known = sum(id_ in _labelled(deck, workspace, kind) for kind, id_ in names)
     held = sum(key.id == id_ for kind, id_ in names if kind is Label.API_KEY for key in deck.directory.api_keys.all(workspace.id))
-    return {"events": sum(counts[: len(Subject)]), "rollup_rows": sum(counts[len(Subject) :]), "names": known + held}
+    events, rollup_rows = sum(counts[: len(Subject)]), sum(counts[len(Subject) :])
+    return {"events": events, "rollup_rows": rollup_rows, "names": known + held, "exchanges": exchanges}
 
 
 def _labelled(deck: Deck, workspace: Workspace, kind: Label) -> set[str]:
@@ -90,6 +92,9 @@ def _texts(deck: Deck, workspace: Workspace, id_: str) -> Iterator[tuple[str, in
         asked = erasing.mentions(subject, workspace.id, id_)
         (counts,) = deck.store.examine(asked)
         yield from ((f"{subject}.{name}", int(count)) for name, count in zip(asked.columns, counts, strict=True))
+    asked = erasing.mentioned(workspace.id, id_)
+    (counts,) = deck.store.examine(asked)
+    yield from ((f"{Beside.EXCHANGES}.{side}", int(count)) for side, count in zip(asked.columns, counts, strict=True))
     for kind in Label:
         names = deck.directory.labels.names(workspace.id, kind)
         yield f"names of {kind}", sum(id_ in other or id_ in name for other, name in names.items())
@@ -98,5 +103,5 @@ def _texts(deck: Deck, workspace: Workspace, id_: str) -> Iterator[tuple[str, in
 def _old_pieces(deck: Deck) -> int:
     """Pieces of the tables that were merged or rewritten; the engine removes each some minutes later."""
     text = "SELECT count() FROM system.parts WHERE NOT active AND database = currentDatabase() AND table IN {t:Array(String)}"
-    tables = [*(s.value for s in Subject), *(r.table for r in holding(deck.seals.ledger.formers.values()))]
+    tables = [Beside.EXCHANGES, *(s.value for s in Subject), *(r.table for r in holding(deck.seals.ledger.formers.values()))]
     return int(deck.store.examine(Statement(text, {"t": tables}, ("pieces",)))[0][0])

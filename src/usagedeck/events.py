@@ -18,6 +18,7 @@ from msgspec import Meta
 from usagedeck.addresses import kept_ip
 from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
 from usagedeck.errors import InvalidInput, did_you_mean
+from usagedeck.redacting import Redactor
 from usagedeck.seals import QUARTER
 from usagedeck.settings import Settings
 from usagedeck.times import EARLIEST, SECOND, iso, parse_instant
@@ -34,6 +35,11 @@ def version(arrived_us: int, revision: int = 0) -> int:
 def with_version(row: bytes, arrived_us: int) -> bytes:
     """A row (a JSON object) that knows when it arrived."""
     return b'{"version":%d,%b' % (version(arrived_us), row[1:])
+
+
+def with_version_of(stamped: bytes, row: bytes) -> bytes:
+    """A row that has the version of another one."""
+    return b"%b,%b" % (stamped[: stamped.index(b",")], row[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Stamp:
     """Groups of each user who is in any, for events that name none."""
     redactions: frozenset[str] = frozenset()
     """Fields that the workspace does not keep, by their names in the catalogue, and attributes as `attributes.<key>`."""
+    redactor: Redactor | None = None
+    """What takes out of headers and bodies what must not be kept; None where the workspace collects none."""
+    exchanges_from: int = 0
+    """Headers and bodies of events before have expired."""
 
 
 class Event(Protocol):
@@ -101,7 +111,10 @@ class EventReader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._decoders = {kind: msgspec.json.Decoder(shape(kind, settings)) for kind in KINDS}
-        self._names = {kind: [f.name for f in fields(s) if not (f.stamped or f.inside)] for kind, s in KINDS.items()}
+        self._names = {
+            kind: [*(f.name for f in fields(s) if not (f.stamped or f.inside)), "request", "response"]
+            for kind, s in KINDS.items()
+        }
         self._amounts = {
             kind: [f.name for f in fields(s) if f.type is Type.DECIMAL and not f.stamped] for kind, s in KINDS.items()
         }
@@ -117,9 +130,13 @@ class EventReader:
             extra = self._check(kind, event, raw, stamp)
             _redact(event, extra, stamp.redactions)
         except InvalidInput as error:
-            return Rejection(index, self._id_of(raw), error.code, error.field, error.message)
+            return self.refused(index, raw, error)
         head = self._encode({"workspace_id": stamp.workspace_id, **extra})
         return KINDS[kind], head[:-1] + b"," + self._encode(event)[1:]
+
+    def refused(self, index: int, raw: bytes, why: InvalidInput) -> Rejection:
+        """An event that is not taken."""
+        return Rejection(index, self._id_of(raw), why.code, why.field, why.message)
 
     def kind_of(self, raw: bytes) -> str:
         """What an event says it is. Raises `InvalidInput` for a kind nobody knows and for an event that is too large."""

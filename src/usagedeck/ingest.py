@@ -1,13 +1,16 @@
 """A batch arrives: every event is checked on its own, the good ones are made durable together, the answer says what became
 of each. An event that was sent before counts once, whenever and however often it comes again."""
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from usagedeck.access import Permission, Who, require
 from usagedeck.deck import Deck
 from usagedeck.events import Rejection, Stamp
+from usagedeck.exchanges import Fate
+from usagedeck.redacting import is_rule, redactor
 from usagedeck.store.room import Hold
 from usagedeck.times import EARLIEST
 
@@ -18,6 +21,9 @@ class Receipt:
 
     accepted: int
     rejected: tuple[Rejection, ...]
+    exchanges: dict[str, int] = field(default_factory=dict)
+    """What became of headers and bodies that events brought: how many were kept, how many were not and why. A body that was left
+    out counts beside the exchange that was kept without it. Empty when none came."""
 
     @property
     def refused(self) -> bool:
@@ -34,10 +40,11 @@ def take(deck: Deck, who: Who, events: Sequence[bytes], hold: Hold | None = None
     """
     require(who, Permission.WRITE)
     checked = deck.reader.read(events, stamp(deck, who))
-    answer = Receipt(len(events) - len(checked.rejected), tuple(checked.rejected))
+    answer = Receipt(len(events) - len(checked.rejected), tuple(checked.rejected), _told(checked.exchanges))
     if not answer.accepted:
         return answered(answer)
-    return when_durable(deck.writer.submit(checked.rows, {who.workspace.id: checked.quarters}, hold), answer)
+    quarters, carrying = {who.workspace.id: checked.quarters}, checked.exchanges[Fate.KEPT] > 0
+    return when_durable(deck.writer.submit(checked.rows, quarters, hold, carrying=carrying), answer)
 
 
 def stamp(deck: Deck, who: Who) -> Stamp:
@@ -54,8 +61,14 @@ def stamp(deck: Deck, who: Who) -> Stamp:
         earliest=max(EARLIEST, floor),
         retention=kept if floor > EARLIEST else "",
         groups=deck.directory.groups.of_users(workspace.id),
-        redactions=frozenset(workspace.redactions),
+        redactions=frozenset(name for name in workspace.redactions if not is_rule(name)),
+        redactor=redactor(tuple(filter(is_rule, workspace.redactions))) if workspace.exchanges else None,
+        exchanges_from=deck.seals.ledger.floors[workspace.id].exchanges,
     )
+
+
+def _told(fates: Counter[Fate]) -> dict[str, int]:
+    return {fate.value: fates[fate] for fate in Fate if fates[fate]}
 
 
 def answered(answer: Receipt) -> Future[Receipt]:

@@ -9,13 +9,18 @@ from itertools import chain
 
 from usagedeck import access, sql
 from usagedeck.access import View, Who
-from usagedeck.catalog import CURRENCY, DIMENSIONS, Type
+from usagedeck.catalog import CURRENCY, DIMENSIONS, Subject, Type
 from usagedeck.deck import Deck
-from usagedeck.query import Cursor, Direction, LogQuery, neighbours
+from usagedeck.errors import NotFound
+from usagedeck.events import REVISION_STEP
+from usagedeck.exchanges import Kept, shown
+from usagedeck.query import Cursor, Direction, Filter, LogQuery, Op, Selection, neighbours
 from usagedeck.report import About, kept_part, named, names_of, span_of
 from usagedeck.sql import Scope
+from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table, csv_lines, joined
-from usagedeck.times import DAY, EARLIEST, offsets
+from usagedeck.times import DAY, EARLIEST, offsets, zone
+from usagedeck.windows import LATEST_WINDOW, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,18 @@ class LogPage:
     about: About
     reached: int | None = None
     """Of a page that is still being looked for: the instant up to which that was done. Its neighbour there begins behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was sent and what came back; None where nothing was kept."""
+
+    time: int
+    id: str
+    request: Kept | None
+    response: Kept | None
+    expired: bool
+    """Headers and bodies of that time are not kept any more."""
 
 
 def log(deck: Deck, who: Who, view: View | None, query: LogQuery, *, stream: bool = False) -> LogPage:
@@ -99,6 +116,24 @@ def log_lines(
         return csv_lines(page.table.with_constant(constant, text, at=at), zone), page.about
     head = csv_lines(Table((*columns[:at], constant, *columns[at:]), ()), zone)
     return chain(head, joined(row[0] for row in deck.answers.stream(statement))), about
+
+
+def exchange(deck: Deck, who: Who, view: View | None, subject: Subject, id_: str, at: int | None) -> Exchange:
+    """The headers and bodies that an event brought: of the newest one with that id, or of the one that began at that instant.
+
+    Raises `NotFound` when there is no such event that the asker may see.
+    """
+    scope = access.scope(deck, who, view)
+    window = Window(0, LATEST_WINDOW, zone("UTC")) if at is None else Window(at, at + 1, zone("UTC"))
+    selection = Selection(subject, window, (Filter.build(DIMENSIONS["id"], Op.EQ, [id_]),))
+    found = deck.answers.run(sql.compile_event(selection, scope, REVISION_STEP), span_of(scope, selection))
+    if not found:
+        raise NotFound(f"There is no such event among the {subject} that you may see.", field="id", code="event_not_found")
+    ((time, name, place),) = found
+    statement = sql.compile_exchange(subject, (int(time), str(name), int(place)), scope, REVISION_STEP)
+    rows = deck.answers.run(statement, Span(scope.workspace_id, int(time), int(time) + 1))
+    sent, got = (shown(str(side)) for side in rows[0]) if rows else (None, None)
+    return Exchange(int(time), str(name), sent, got, int(time) < scope.floor.exchanges)
 
 
 def log_shape(

@@ -42,11 +42,19 @@ class Settings(BaseSettings):
     # collecting
     max_body_bytes: int = Field(32 * 2**20, ge=1024, description="Largest body of a batch, counted after decompression.")
     max_batch_events: int = Field(20_000, ge=1, description="Most events in one batch.")
-    max_event_bytes: int = Field(64 * 1024, ge=256, description="Largest single event.")
+    max_event_bytes: int = Field(64 * 1024, ge=256, description="Largest single event, without its headers and bodies.")
     max_text: int = Field(256, ge=16, description="Most characters of ids, names and other short texts.")
     max_long_text: int = Field(2048, ge=16, description="Most characters of paths, addresses, user agents and error messages.")
     max_attributes: int = Field(64, ge=0, description="Most attributes of an event.")
     max_groups: int = Field(64, ge=0, description="Most groups of an event.")
+    max_exchange_bytes: int = Field(
+        256 * 1024,
+        ge=1024,
+        description="Largest body of a request or response that is looked through and kept, unpacked; larger ones are left out.",
+    )
+    kept_body_bytes: int = Field(
+        16 * 1024, ge=0, description="Bytes that are kept of such a body; the rest is cut off, after it was redacted."
+    )
     max_future_seconds: int = Field(600, ge=0, description="How far an event's time may lie in the future.")
     queue_bytes: int = Field(
         64 * 2**20,

@@ -380,3 +380,20 @@ def test_operator_keys_are_made_listed_and_revoked(run: Run) -> None:
     assert run("operator-key", "revoke", "op_1", "--json").json == {"id": "op_1", "revoked": True}
     assert "no active operator key" in run("operator-key", "revoke", "op_1").err
     assert run("operator-key", "create", "another").out.startswith("udop_")
+
+
+def test_headers_and_bodies_are_switched_on_and_off(run: Run) -> None:
+    id_ = create(run)["workspace_id"]
+    off = {"workspace_id": id_, "exchanges": False, "exchange_days": None, "rules": []}
+    assert run("workspace", "bodies", id_, "--json").json == off
+    rules = ("--redact", "json:$.card", "--redact", "header:x-a")
+    on = run("workspace", "bodies", id_, "--collect", *rules, "--json").json
+    assert on == {"workspace_id": id_, "exchanges": True, "exchange_days": 30, "rules": ["header:x-a", "json:$.card"]}
+    assert run("workspace", "bodies", id_, "--drop", "--days", "7", "--json").json == on | {
+        "exchanges": False,
+        "exchange_days": 7,
+    }
+    assert "keeps headers and bodies for 7 days." in " ".join(run("workspace", "bodies", id_, "--collect").err.split())
+    for words, said in ((("--redact", "path"), "is no rule"), (("--redact", "pattern:("), "RE2")):
+        refused = run("workspace", "bodies", id_, *words)
+        assert (refused.code, said in refused.err) == (2, True), refused

@@ -65,6 +65,8 @@ class Ledger:
     size: int = 20
     padding: str = ""
     """Makes events heavy."""
+    bodies: bool = False
+    """Every event brings one."""
     sent: dict[str, Event] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     waiting: deque[Batch] = field(default_factory=deque)
@@ -81,7 +83,9 @@ class Ledger:
             first = len(self.sent)
             events = [make_event(self.dice, f"e{first + i}") for i in range(self.size)]
             self.sent |= {event["id"]: event for event in events}
-            return Batch(tuple(event | {"attributes": {"padding": self.padding}} for event in events))
+            more = {"attributes": {"padding": self.padding}}
+            bodies = [{"request": {"body": f"body of {event['id']}"}} if self.bodies else {} for event in events]
+            return Batch(tuple(event | more | body for event, body in zip(events, bodies, strict=True)))
 
     def acknowledge(self, batch: Batch) -> None:
         with self._lock:
@@ -100,7 +104,8 @@ class Ledger:
             self.give_back(batch)
             return None
         if answer.status_code == 200:
-            assert answer.json() == {"accepted": len(batch.events), "rejected": []}
+            exchanges = {"exchanges": {"kept": len(batch.events)}} if self.bodies else {}
+            assert answer.json() == {"accepted": len(batch.events), "rejected": [], **exchanges}
             self.acknowledge(batch)
         else:
             self.give_back(batch)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.exchanging import bodies_of
 from tests.house import build_house, keyed
 from tests.processes import process, server
 from tests.promises.ledger import Ledger, reconcile
+from usagedeck import admin
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
 
@@ -22,8 +24,10 @@ pytestmark = pytest.mark.promise
 def test_while_events_arrive(tmp_path: Path, torture: bool) -> None:
     folder = tmp_path / "data"
     with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
-        key = build_house(deck).api_key
-    ledger = Ledger(random.Random(11))
+        house = build_house(deck)
+        house.do(admin.PutWorkspace(workspace=house.workspace_id, exchanges=True))
+        key = house.api_key
+    ledger = Ledger(random.Random(11), bodies=True)
     targets = [tmp_path / f"backup{n}{'.tar' if n % 2 else ''}" for n in range(20 if torture else 2)]
     before: list[set[str]] = []
     stop = threading.Event()
@@ -60,6 +64,9 @@ def test_while_events_arrive(tmp_path: Path, torture: bool) -> None:
             assert set(batches.values()) == {ledger.size}, "a batch is there by half"
             assert ledger.deliver(client, ledger.next()) is not None, "it takes events again"
             assert (found.stop(), found.said()) == (0, "")
+        bodies = bodies_of(copy)
+        assert there <= set(bodies), "an event came without its body"
+        assert all(body == f"body of {id_}" for id_, body in bodies.items())
 
 
 def command(*words: str, errors: Path) -> None:

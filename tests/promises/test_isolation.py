@@ -18,11 +18,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.exchanging import collecting
 from tests.house import NOON, House, build_house
 from tests.web.conftest import Place, opened
 from usagedeck import admin
 from usagedeck.access import Permission, Role, View
 from usagedeck.catalog import DIMENSIONS, METRICS, Label, Subject, Type
+from usagedeck.exchanges import Fate
 from usagedeck.meters import Kind
 from usagedeck.query import Op
 from usagedeck.times import HOUR
@@ -90,6 +92,8 @@ def events(mark: str, owner: str) -> Iterator[dict[str, Any]]:
             "attributes": {f"attr-{mark}": f"value-{mark}"},
             "group_ids": [f"group-{mark}"],
             "user_agent": f"agent-{mark}",
+            "request": {"headers": {"x-whose": mark}, "body": f"sent by {mark}"},
+            "response": {"body": f"answer to {mark}"},
         }
         yield {
             "kind": "delivery",
@@ -100,12 +104,14 @@ def events(mark: str, owner: str) -> Iterator[dict[str, Any]]:
             "event_type": f"event-{mark}",
             "url": f"https://{mark}.test/",
             "request_id": f"req-{mark}-{n}",
+            "request": {"body": f"told {mark}"},
         }
 
 
 def furnish(house: House, mark: str, owner: str) -> None:
     """Events and names."""
-    house.send(events(mark, owner))
+    house = collecting(house)
+    assert house.send(events(mark, owner)).exchanges == {Fate.KEPT: 24}
     for kind in Label:
         ids = (f"{part}-{mark}" for part in ("voice", "group", "hook", "res", "user", "key"))
         house.do(admin.SetLabels(workspace=house.workspace_id, kind=kind, names=dict.fromkeys(ids, f"Name {mark}")))
@@ -228,6 +234,18 @@ def _values(rng: Random) -> Question:
     of = rng.choice(list(Subject))
     params = [*_shared(rng, of), ("q", rng.choice((*WORDS, "", "own", "Name"))), ("of", of)]
     return Question("GET", f"/api/v1/values/{rng.choice(_names(rng, of))}{_csv(rng)}", params)
+
+
+def _exchange(rng: Random) -> Question:
+    """One event's headers and bodies: somebody else's, one's own, or one that is nowhere."""
+    kind, of = rng.choice((("req", Subject.REQUESTS), ("del", Subject.DELIVERIES)))
+    n = rng.randrange(12)
+    params = [("workspace", "ws-{}")] if rng.random() < 0.1 else []
+    if rng.random() < 0.4:
+        params.append(("scope", rng.choice(("account", "workspace"))))
+    if rng.random() < 0.4:
+        params.append(("time", str(NOON - n * HOUR)))
+    return Question("GET", f"/api/v1/log/{of}/{kind}-{rng.choice(('{}', 'own', 'own'))}-{n}", params)
 
 
 THINGS = {"members": "user-{}", "groups": "group-{}", "service-accounts": "user-{}", "keys": "key-{}-0", "webhooks": "hook-{}"}
@@ -359,6 +377,7 @@ MAKERS: Mapping[Callable[[Random], Question], int] = {
     _usage: 6,
     _log: 5,
     _values: 4,
+    _exchange: 2,
     _others: 2,
     _limits: 2,
     _ending: 1,
@@ -386,7 +405,7 @@ def test_what_is_somebody_elses_is_not_there(askers: list[Asker], request: pytes
     rng = Random(request.config.getoption("--fuzz-seed"))
     makers = [maker for maker, weight in MAKERS.items() for _ in range(weight)]
     statuses: Counter[int] = Counter()
-    own = 0
+    own = bodies = 0
     for _ in range(request.config.getoption("--fuzz") // 2):
         question = rng.choice(makers)(rng)
         asker = rng.choice([one for one in askers if one.keyed or not question.path.startswith(OF_KEYS)])
@@ -403,8 +422,10 @@ def test_what_is_somebody_elses_is_not_there(askers: list[Asker], request: pytes
         assert status < 500, told
         statuses[status] += 1
         own += status == 200 and "own" in text
+        bodies += status == 200 and "sent by own" in text
     assert statuses[200] > statuses.total() // 2, f"most questions are good ones: {statuses}"
     assert own > 10, "and find what is their own"
+    assert bodies, "also headers and bodies"
 
 
 @pytest.mark.promise
@@ -414,6 +435,7 @@ def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> Non
         Question("GET", "/api/v1/requests", [("filter", "user_id:eq:user-{}")]),
         Question("GET", "/api/v1/values/voice_id", [("q", "{}")]),
         Question("GET", "/api/v1/usage", [("metric", "credits"), ("by", "model")]),
+        Question("GET", "/api/v1/log/requests/req-{}-1", []),
         Question("GET", "/api/v1/audit", []),
         Question("GET", "/api/v1/limits", []),
         *(Question("GET", f"/api/v1/workspace/{part}", []) for part in ("invitations", "members", "groups", "keys")),

@@ -6,6 +6,7 @@ import os
 import random
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import clickhouse_connect
 import httpx2
 import pytest
 
+from tests.exchanging import bodies_of
 from tests.house import build_house, keyed, served
 from tests.processes import Process, process, server
 from tests.promises.ledger import Ledger, ask, make_event, reconcile, stored, sums
 from tests.waiting import until
-from usagedeck import admin
+from usagedeck import access, admin
 from usagedeck.catalog import Subject
 from usagedeck.deck import open_deck
 from usagedeck.meters import Kind
@@ -92,6 +94,28 @@ def test_while_events_arrive_on_several_connections(folder: Path, torture: bool)
         ledger.complete(client)
         assert set(reconcile(client, ledger)) == set(ledger.sent)
         assert (found.stop(), found.said()) == (0, "")
+    assert put_aside(folder) == 0
+
+
+def test_while_events_arrive_with_bodies(folder: Path, torture: bool) -> None:
+    """An event that was acknowledged has its own body, and so has every other one that is there."""
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        house = build_house(deck, id="ws")
+        house.do(admin.PutWorkspace(workspace="ws", exchanges=True))
+        key = house.api_key
+    ledger = Ledger(random.Random(3), bodies=True)
+    for _ in range(50 if torture else 2):
+        with server(folder) as (found, url):
+            send_until_killed(found, url, key, ledger)
+            assert found.said() == ""
+        bodies = bodies_of(folder)
+        assert ledger.acknowledged <= set(bodies)
+        assert all(body == f"body of {id_}" for id_, body in bodies.items())
+    with server(folder) as (found, url), keyed(url, key) as client:
+        ledger.complete(client)
+        assert set(reconcile(client, ledger)) == set(ledger.sent)
+        assert (found.stop(), found.said()) == (0, "")
+    assert set(bodies_of(folder)) == set(ledger.sent)
     assert put_aside(folder) == 0
 
 
@@ -279,9 +303,8 @@ def test_during_the_first_start(tmp_path: Path, torture: bool) -> None:
 def left_of(folder: Path, user: str) -> tuple[int, int, Decimal]:
     """Rows that carry a user, copies and rollups included; the events that count, and their credits."""
     with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
-        held = [
-            f"SELECT count() FROM {table} WHERE user_id = {{u:String}}" for table in ("requests", "deliveries", "rollup_keys")
-        ]
+        tables = ("requests", "deliveries", "rollup_keys", "exchanges")
+        held = [f"SELECT count() FROM {table} WHERE user_id = {{u:String}}" for table in tables]
         rows = sum(int(deck.store.run(Statement(text, {"u": user}, ("n",)))[0][0]) for text in held)
         ((count, total),) = deck.store.run(Statement("SELECT count(), sum(credits) FROM requests FINAL", {}, ("n", "total")))
         return rows, int(count), Decimal(total)
@@ -293,7 +316,10 @@ def test_during_an_erasure(folder: Path, tmp_path: Path, torture: bool) -> None:
     dice = random.Random(7)
     with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
         house = build_house(deck, id="ws")
-        events = [make_event(dice, f"e{n}") | {"user_id": dice.choice(("zed", "ana"))} for n in range(2000)]
+        house.do(admin.PutWorkspace(workspace="ws", exchanges=True))
+        house = replace(house, who=access.who_by_key(deck, house.api_key))
+        more = {"request": {"body": "said"}}
+        events = [make_event(dice, f"e{n}") | {"user_id": dice.choice(("zed", "ana"))} | more for n in range(2000)]
         house.send(events)
         house.send([event | {"user_id": "zed"} for event in events[::4]])
         deck.sealer.look()
@@ -308,7 +334,7 @@ def test_during_an_erasure(folder: Path, tmp_path: Path, torture: bool) -> None:
     with process(*words, errors=tmp_path / "errors", settings={"min_free_bytes": 0}) as found:
         receipt = json.loads(found.line() or "null")
         assert found.end() == 0, (receipt, found.said())
-    assert receipt["left"] == {"events": 0, "rollup_rows": 0, "names": 0}
+    assert receipt["left"] == {"events": 0, "rollup_rows": 0, "names": 0, "exchanges": 0}
     assert left_of(folder, "zed") == (0, *before[1:])
     verified(folder, "--all")
     assert put_aside(folder) == 0

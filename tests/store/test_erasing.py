@@ -155,7 +155,7 @@ def count(deck: Deck, table: str, which: str) -> int:
     return int(deck.store.run(Statement(f"SELECT count() FROM {table} WHERE {which}", {}, ("n",)))[0][0])
 
 
-NOTHING_LEFT = {"events": 0, "rollup_rows": 0, "names": 0}
+NOTHING_LEFT = {"events": 0, "rollup_rows": 0, "names": 0, "exchanges": 0}
 
 
 # --- the numbers stay ----------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from tests.house import NOON
 
-from usagedeck.catalog import FIELDS, Field, Subject, Type, fields
-from usagedeck.deck import system_clock
+from usagedeck.catalog import FIELDS, Field, Label, Subject, Type, fields
+from usagedeck.deck import open_deck, system_clock
 from usagedeck.errors import Conflict
+from usagedeck.floors import Floor
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.store import schema
@@ -129,6 +130,29 @@ def test_columns_an_older_store_lacks_are_added_and_empty_in_old_rows(settings: 
         found = store.run(Statement("SELECT id, credits, ttfb_ms, surface, attributes FROM requests ORDER BY time", {}, ()))
         assert [tuple(row) for row in found] == [("old", found[0][1], None, "", {}), ("new", None, 7, "web", {})]
         assert str(found[0][1]) == "1.500000"
+
+
+def test_an_older_store_gets_a_place_for_headers_and_bodies(settings: Settings) -> None:
+    with open_deck(settings) as deck:
+        deck.writer.between(lambda: deck.seals.raise_floor("ws", Floor(5 * DAY, 3 * DAY))).result()
+        deck.eraser.begin("ws", [(Label.USER, "zed")])
+    store = Store(settings)
+    for text in (
+        "DROP TABLE exchanges SYNC",
+        "ALTER TABLE floors DROP COLUMN exchanges",
+        "ALTER TABLE erased DROP COLUMN exchanges",
+    ):
+        store.record(Statement(text, {}, ()))
+    store.close()
+    with open_deck(settings) as deck:
+        assert deck.seals.ledger.floors["ws"] == Floor(5 * DAY, 3 * DAY)
+        assert deck.seals.ledger.floors["ws"].exchanges == 5 * DAY
+        (mark,) = deck.erased.marks()
+        assert mark.counts.exchanges == 0
+        assert deck.store.run(Statement("SELECT count() FROM exchanges", {}, ("n",))) == [(0,)]
+        deck.writer.between(lambda: deck.seals.raise_floor("ws", Floor(0, 0, 9 * DAY))).result()
+    with open_deck(settings) as deck:
+        assert deck.seals.ledger.floors["ws"] == Floor(5 * DAY, 3 * DAY, 9 * DAY)
 
 
 def test_opening_again_changes_nothing(settings: Settings) -> None:

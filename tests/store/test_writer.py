@@ -23,6 +23,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.inserts: list[tuple[Subject, list[bytes]]] = []
+        self.exchanges: list[list[bytes]] = []
         self.begun = threading.Semaphore(0)
         self.open = threading.Event()
         self.open.set()
@@ -37,6 +38,9 @@ class FakeStore:
 
     def insert_columns(self, subject: Subject, table: Any) -> None:
         self.insert(subject, b"\n".join(b"%s %d" % (str(row["id"]).encode(), row["version"]) for row in table.to_pylist()))
+
+    def insert_exchanges(self, lines: bytes) -> None:
+        self.exchanges.append(lines.split(b"\n"))
 
     def hold(self, writer: Writer) -> None:
         """Shut the store and wait until the writer stands before it."""

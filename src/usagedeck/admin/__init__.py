@@ -25,6 +25,7 @@ from usagedeck.admin.workspaces import (
     CreateWorkspace,
     ListWorkspaces,
     PutWorkspace,
+    SetExchanges,
     SetRetention,
     ShowWorkspace,
     TrustClock,
@@ -70,6 +71,7 @@ __all__ = [
     "RevokeInvitation",
     "RevokeKey",
     "RevokeOperatorKey",
+    "SetExchanges",
     "SetLabels",
     "SetLimit",
     "SetPassword",
@@ -89,6 +91,7 @@ AnyCommand: TypeAlias = (
     | PutWorkspace
     | ListWorkspaces
     | ShowWorkspace
+    | SetExchanges
     | SetRetention
     | TrustClock
     | AddUser

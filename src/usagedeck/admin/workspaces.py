@@ -11,11 +11,13 @@ from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import Conflict, InvalidInput, did_you_mean
+from usagedeck.redacting import RULES, is_rule, read_rules
 from usagedeck.store.expiry import Ages
 from usagedeck.times import DAY, iso, zone
 
 CURRENCIES = ("usd", "eur", "inr", "pln", "gbp")
 MAX_RETENTION_DAYS = 36_500
+EXCHANGE_DAYS = 30
 
 Day = Annotated[int, Meta(ge=1, le=31)]
 Limit = Annotated[int, Meta(ge=1)]
@@ -48,7 +50,12 @@ class PutWorkspace(Command, tag="workspace.put"):
     rollup_days: Days | UnsetType | None = UNSET
     """How long what rollups say is kept: at least as long as the events, and as long when nothing was ever said."""
     redactions: list[str] | UnsetType = UNSET
-    """Fields of its events that are not kept from now on, such as `path`, `error_message`, `user_agent` or `attributes.email`."""
+    """Fields of its events that are not kept from now on, such as `path`, `error_message`, `user_agent` or `attributes.email`;
+    and what is taken out of headers and bodies besides secrets: `header:x-customer`, `json:$.card.no`, `pattern:[0-9]{16}`."""
+    exchanges: bool | UnsetType = UNSET
+    """Whether headers and bodies that events bring are kept. Switched off, what was kept stays until it expires."""
+    exchange_days: Days | UnsetType = UNSET
+    """How long they are kept: at most as long as the events; 30 days when nothing was ever said."""
     credit_limit: Credits | UnsetType | None = UNSET
 
 
@@ -74,6 +81,16 @@ class SetRetention(Command, tag="workspace.retention"):
     days: Days | None
     rollup_days: Days | None = None
     keep_rollups: bool = False
+
+
+class SetExchanges(Command, tag="workspace.exchanges"):
+    """Whether a workspace keeps headers and bodies, how long, and all `rules` of what is taken out of them besides secrets. What
+    is left out stays as it is."""
+
+    workspace: Id
+    collect: bool | None = None
+    days: Days | None = None
+    rules: list[str] | None = None
 
 
 class TrustClock(Command, tag="workspace.trust_clock"):
@@ -110,6 +127,8 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
             rollup_days=rollups,
             redactions=_redactions(told(command.redactions, [])),
             credit_limit=told(command.credit_limit, None),
+            exchanges=told(command.exchanges, False),  # noqa: FBT003 - a value
+            exchange_days=_exchange_days(command, None, retention),
         )
         return {**_shown(made), "created": True}
     if (currency := told(command.currency, before.currency).lower()) != before.currency:
@@ -126,8 +145,10 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
         full_ip=command.full_ip,
         credit_limit=command.credit_limit,
         redactions=UNSET if isinstance(command.redactions, UnsetType) else _redactions(command.redactions),
+        exchanges=command.exchanges,
     )
     values["retention_days"], values["rollup_days"] = _ages(command, before)
+    values["exchange_days"] = _exchange_days(command, before, values["retention_days"])
     workspaces.change(before.id, values)
     return {**_shown(workspace_of(deck, before.id)), "created": False}
 
@@ -146,8 +167,27 @@ def _set_retention(deck: Deck, command: SetRetention) -> Answer:
     if command.rollup_days is not None and (command.keep_rollups or _too_short(days, rollup_days)):
         raise _ages_refused(days, command.rollup_days)
     ages = {"retention_days": days, "rollup_days": rollup_days}
+    kept = workspace_of(deck, command.workspace).exchange_days
+    if days is not None and kept is not None:
+        ages["exchange_days"] = min(kept, days)
     deck.directory.workspaces.change(workspace_of(deck, command.workspace).id, ages)
     return {"workspace_id": command.workspace, **_kept(deck, workspace_of(deck, command.workspace))}
+
+
+def _set_exchanges(deck: Deck, command: SetExchanges) -> Answer:
+    before = workspace_of(deck, command.workspace).redactions
+    put = PutWorkspace(
+        workspace=command.workspace,
+        exchanges=UNSET if command.collect is None else command.collect,
+        exchange_days=UNSET if command.days is None else command.days,
+    )
+    if command.rules is not None:
+        if odd := next((rule for rule in command.rules if not is_rule(rule)), None):
+            raise InvalidInput(f'"{odd[:60]}" is no rule; begin with {", ".join(RULES)}.', field="rules")
+        put.redactions = [*(name for name in before if not is_rule(name)), *command.rules]
+    done = _put(deck, put)
+    shown = {name: done[name] for name in ("workspace_id", "exchanges", "exchange_days")}
+    return {**shown, "rules": [name for name in done["redactions"] if is_rule(name)]}
 
 
 def _ages(command: PutWorkspace, before: Workspace | None) -> tuple[int | None, int | None]:
@@ -162,6 +202,22 @@ def _ages(command: PutWorkspace, before: Workspace | None) -> tuple[int | None, 
     if _too_short(days, rollup_days):
         raise _ages_refused(days, rollup_days)
     return days, rollup_days
+
+
+def _exchange_days(command: PutWorkspace, before: Workspace | None, days: int | None) -> int | None:
+    """Once they were collected they have an age for good: what is on the disk has to expire."""
+    known = before.exchange_days if before else None
+    wanted = told(command.exchange_days, known)
+    if wanted is None and told(command.exchanges, False):  # noqa: FBT003 - a value
+        wanted = EXCHANGE_DAYS
+    if days is None or wanted is None or wanted <= days:
+        return wanted
+    if not isinstance(command.exchange_days, UnsetType):
+        raise InvalidInput(
+            f"exchange_days is {wanted}; headers and bodies are kept for at most as long as their events, which is {days} days.",
+            field="exchange_days",
+        )
+    return days
 
 
 def _too_short(days: int | None, rollup_days: int | None) -> bool:
@@ -179,7 +235,7 @@ def _ages_refused(days: int | None, rollup_days: int | None) -> InvalidInput:
 def _kept(deck: Deck, workspace: Workspace) -> Answer:
     """Ages, floors, and the floors that are due."""
     floor = deck.seals.ledger.floors[workspace.id]
-    due = floor.raised(deck.expirer.due(Ages(workspace.retention_days, workspace.rollup_days)))
+    due = floor.raised(deck.expirer.due(Ages(workspace.retention_days, workspace.rollup_days, workspace.exchange_days)))
     return {
         "retention_days": workspace.retention_days,
         "rollup_days": workspace.rollup_days,
@@ -187,6 +243,9 @@ def _kept(deck: Deck, workspace: Workspace) -> Answer:
         "rollups_from": iso(floor.rollups) if floor.rollups else None,
         "events_expire_before": iso(due.events) if due.events > floor.events else None,
         "rollups_expire_before": iso(due.rollups) if due.rollups > floor.rollups else None,
+        "exchanges": workspace.exchanges,
+        "exchange_days": workspace.exchange_days,
+        "exchanges_from": iso(floor.exchanges) if floor.exchanges else None,
     }
 
 
@@ -195,14 +254,18 @@ def _trust_clock(deck: Deck, _: TrustClock) -> Answer:
 
 
 def _redactions(names: list[str]) -> tuple[str, ...]:
-    """In order, once each. Texts and lists may go; not what an event is told apart by, nor its currency."""
+    """In order, once each. Texts and lists may go; not what an event is told apart by, nor its currency. Rules of headers and
+    bodies are such as can be followed."""
+    read_rules(filter(is_rule, names))
     known = {f.name for subject in Subject for f in fields(subject) if f.type in (Type.STRING, Type.LIST) and not f.stamped}
     known -= {"id", "message_id", "currency"}
     for name in names:
         key = name.removeprefix("attributes.") if name.startswith("attributes.") else None
-        if name not in known and not (key and len(key) <= MAX_ATTRIBUTE_KEY):
+        if name not in known and not is_rule(name) and not (key and len(key) <= MAX_ATTRIBUTE_KEY):
             raise InvalidInput(
-                f'"{name[:60]}" cannot be left out; {did_you_mean(name, known)} Or attributes.<key>.', field="redactions"
+                f'"{name[:60]}" cannot be left out; {did_you_mean(name, known)} Or attributes.<key>; or, of headers '
+                f"and bodies, {', '.join(f'{rule}…' for rule in RULES)}.",
+                field="redactions",
             )
     return tuple(sorted(set(names)))
 
@@ -231,6 +294,8 @@ def _shown(workspace: Workspace) -> Answer:
         "rollup_days": workspace.rollup_days,
         "redactions": workspace.redactions,
         "credit_limit": workspace.credit_limit,
+        "exchanges": workspace.exchanges,
+        "exchange_days": workspace.exchange_days,
     }
 
 
@@ -240,5 +305,6 @@ DOING: Doing = {
     ListWorkspaces: _list,
     ShowWorkspace: _show,
     SetRetention: _set_retention,
+    SetExchanges: _set_exchanges,
     TrustClock: _trust_clock,
 }

@@ -41,6 +41,7 @@ def _show(found: dict[str, Any]) -> None:
         "pieces": f"at most {crowded} in one partition, {weeks['unmerged_weeks']} weeks to be merged",
         "sealing": _sealing(found["sealing"]["rollups"]),
         "retention": _retention(found["retention"]),
+        "bodies": _exchanges(found["exchanges"]),
         "directory": ", ".join(f"{count:,} {name}" for name, count in found["directory"].items()),
         "settings": ", ".join(f"{row['name']}={row['actual']}" for row in found["engine_settings"]),
     }
@@ -59,6 +60,13 @@ def _show(found: dict[str, Any]) -> None:
 def _retention(rows: list[dict[str, Any]]) -> str:
     waiting = sum(bool(row["events_wait"]) for row in rows)
     return f"{len(rows):,} workspaces have an age or a floor; {waiting:,} wait to be sealed" if rows else "nothing expires"
+
+
+def _exchanges(found: dict[str, Any]) -> str:
+    if not found["collecting"] and not found["rows"]:
+        return "headers and bodies are not collected"
+    since = f", from {found['first_day']} on" if found["first_day"] else ""
+    return f"{len(found['collecting']):,} workspaces collect them; {found['rows']:,} rows, {found['bytes']:,} bytes{since}"
 
 
 def _sealing(rollups: list[dict[str, Any]]) -> str:

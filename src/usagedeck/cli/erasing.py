@@ -47,10 +47,12 @@ def _show(receipt: dict[str, Any]) -> None:
     found, left, then = receipt["found"], receipt["left"], receipt["rollup_rows_go_at"]
     for line in (
         f"blanked      {found['requests']:,} requests, {found['deliveries']:,} deliveries",
-        f"off the disk {found['copies']:,} rows of events, {found['rollup_rows']:,} of rollups, {found['names']:,} names",
+        f"off the disk {found['copies']:,} rows of events, {found['rollup_rows']:,} of rollups, {found['names']:,} names, "
+        f"headers and bodies of {found['exchanges']:,} events",
         f"replaced     {', '.join(receipt['replaced'])}",
         f"cleared      {', '.join(receipt['cleared'])}",
-        f"left         {left['events']:,} events, {left['rollup_rows']:,} rows of rollups, {left['names']:,} names",
+        f"left         {left['events']:,} events, {left['rollup_rows']:,} rows of rollups, {left['names']:,} names, "
+        f"headers and bodies of {left['exchanges']:,} events",
     ):
         typer.echo(line)
     if then:

@@ -104,6 +104,34 @@ def workspace_retention(
         )
 
 
+@workspace_app.command("bodies")
+def workspace_bodies(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Id of the workspace.")],
+    collect: Annotated[
+        bool | None, typer.Option("--collect/--drop", help="Keep headers and bodies from now on, or none.")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=admin.MAX_RETENTION_DAYS, help="How long they are kept; at most as long as events.")
+    ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--redact", help="Taken out besides secrets: header:NAME, json:PATH, pattern:RE2. Repeat; replaces all."),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set whether a workspace keeps headers and bodies, for how long, and what is taken out of them. Shows how it is."""
+    done = carry_out(settings_of(data_dir=data_dir), admin.SetExchanges(workspace=id_, collect=collect, days=days, rules=rules))
+    if as_json:
+        print_json(done)
+        return
+    kept = f"for {done['exchange_days']} days" if done["exchange_days"] else "as long as their events"
+    state = "keeps headers and bodies" if done["exchanges"] else "keeps no new headers and bodies; what there is stays"
+    say.print(f"[bold]{done['workspace_id']}[/] {state} {kept}.")
+    for rule in done["rules"]:
+        typer.echo(rule)
+
+
 @workspace_app.command("trust-clock")
 def workspace_trust_clock(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Say that this machine's clock is right although it jumped. Until then nothing expires by it."""

@@ -5,6 +5,7 @@ rows are read. Sending a batch again is harmless.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
@@ -116,4 +117,5 @@ def _problem(response: httpx2.Response) -> _Problem:
 def _joined(first: Receipt, second: Receipt, at: int) -> Receipt:
     """One receipt for two halves of a batch."""
     later = (Rejection(r.index + at, r.id, r.code, r.field, r.message) for r in second.rejected)
-    return Receipt(first.accepted + second.accepted, (*first.rejected, *later))
+    exchanges = dict(Counter(first.exchanges) + Counter(second.exchanges))
+    return Receipt(first.accepted + second.accepted, (*first.rejected, *later), exchanges)

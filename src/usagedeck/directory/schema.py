@@ -63,6 +63,8 @@ workspaces = Table(
     Column("redactions", Names),
     Column("rollup_days", Integer),
     Column("credit_limit", BigInteger),
+    Column("exchanges", Boolean, nullable=False),
+    Column("exchange_days", Integer),
 )
 
 users = Table(

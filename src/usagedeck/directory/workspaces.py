@@ -23,11 +23,16 @@ class Workspace:
     retention_days: int | None = None
     """How long its events are kept; None: for ever."""
     redactions: tuple[str, ...] = ()
-    """Fields of its events that are not kept, and attributes as `attributes.<key>`."""
+    """Fields of its events that are not kept, attributes as `attributes.<key>`; and rules of what is taken out of headers and
+    bodies (see `redacting`)."""
     rollup_days: int | None = None
     """How long its rollups are kept, at least as long as its events; None: for ever."""
     credit_limit: int | None = None
     """Credits a billing period."""
+    exchanges: bool = False
+    """It collects headers and bodies of its requests and deliveries."""
+    exchange_days: int | None = None
+    """How long those are kept, never longer than its events; None: as long as these."""
 
 
 class Workspaces:
@@ -50,11 +55,13 @@ class Workspaces:
         redactions: tuple[str, ...] = (),
         rollup_days: int | None = None,
         credit_limit: int | None = None,
+        exchanges: bool = False,
+        exchange_days: int | None = None,
     ) -> Workspace:
         now = self._database.clock()
         made = Workspace(
             *(id_, name, currency, time_zone, billing_day, concurrency_limit, full_ip, now),
-            *(retention_days, redactions, rollup_days, credit_limit),
+            *(retention_days, redactions, rollup_days, credit_limit, exchanges, exchange_days),
         )
         with self._database.writing(f'There is a workspace "{id_}" already.') as db:
             db.execute(insert(workspaces).values(asdict(made)))

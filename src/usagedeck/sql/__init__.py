@@ -7,6 +7,7 @@ catalogue. Calendars do not exist here either: buckets arrive as integers (see `
 from usagedeck.sql.changing import compile_change, compile_several
 from usagedeck.sql.comparing import compare, per_day
 from usagedeck.sql.costs import UNKNOWN, Sizes
+from usagedeck.sql.exchanges import compile_event, compile_exchange
 from usagedeck.sql.failing import compile_failures
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import Arrivals, compile_arrival_count, compile_arrival_times, compile_arrivals, compile_log
@@ -39,6 +40,8 @@ __all__ = [
     "compile_arrivals",
     "compile_arrived_credits",
     "compile_change",
+    "compile_event",
+    "compile_exchange",
     "compile_failures",
     "compile_lines",
     "compile_log",

@@ -97,7 +97,7 @@ def where(
     Those that began in one of the stretches (the window, when absent), or that were `active` in one.
     """
     window = selection.window
-    parts = _whose(scope, scope.floor.events - (MAX_DURATION if active else 0), bind)
+    parts = whose(scope, scope.floor.events - (MAX_DURATION if active else 0), bind)
     parts.append(_within(((window.start, window.end),) if stretches is None else stretches, bind, active=active))
     return " AND ".join([*parts, *matching(selection, bind)])
 
@@ -112,14 +112,14 @@ def around(selection: Selection, scope: Scope, stretches: Sequence[Stretch], rea
     """The attempts that say what the deliveries are that began in one of the stretches: those within the reach of it, of
     deliveries that can match. What all attempts of a delivery agree in is asked of them; the rest is for `matching`."""
     low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
-    parts = [*_whose(scope, scope.floor.events, bind), _within(((low - reach, high + reach),), bind)]
+    parts = [*whose(scope, scope.floor.events, bind), _within(((low - reach, high + reach),), bind)]
     parts += [f"({condition(one, bind)})" for one in selection.filters if one.dimension.columns <= {*JOINING}]
     return " AND ".join(parts)
 
 
 def sealed(selection: Selection, scope: Scope, slices: Sequence[Slice], bind: Binder) -> str:
     """The rows of a rollup that answer for a selection in the stretches of its slices."""
-    parts = _whose(scope, scope.floor.rollups, bind)
+    parts = whose(scope, scope.floor.rollups, bind)
     parts.append(" OR ".join(f"({counting(one, bind)})" for one in slices))
     if len(slices) > 1:
         parts[-1] = f"({parts[-1]})"
@@ -137,7 +137,7 @@ def counting(one: Slice, bind: Binder) -> str:
     return " AND ".join(parts)
 
 
-def _whose(scope: Scope, floor: int, bind: Binder) -> list[str]:
+def whose(scope: Scope, floor: int, bind: Binder) -> list[str]:
     """Rows of the scope at or above a floor."""
     own = [f"user_id = {bind(scope.user_id, 'String')}"] if scope.user_id is not None else []
     kept = [f"time >= {bind(floor, 'Int64')}"] if floor > 0 else []

@@ -7,7 +7,21 @@ names places (seals and cells) and no ids.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from usagedeck.catalog import CAUSE, ERASED, NAMES, ROLLUPS, Field, Personal, Rollup, Subject, Type, fields, personal
+from usagedeck.catalog import (
+    CAUSE,
+    ERASED,
+    NAMES,
+    ROLLUPS,
+    SIDES,
+    Beside,
+    Field,
+    Personal,
+    Rollup,
+    Subject,
+    Type,
+    fields,
+    personal,
+)
 from usagedeck.seals import Cut, Slice
 from usagedeck.sql.conditions import counting
 from usagedeck.sql.statement import Binder, Statement
@@ -29,9 +43,9 @@ class Gone:
     ids: Mapping[str, Sequence[str]]
 
 
-def ids_in(table: Subject | Rollup, workspace_id: str, column: str) -> Statement:
+def ids_in(table: Subject | Rollup | Beside, workspace_id: str, column: str) -> Statement:
     """All different ids in a column, in any copy of an event: `id`."""
-    name = table.table if isinstance(table, Rollup) else table.value
+    name = table.table if isinstance(table, Rollup) else table
     text = f"SELECT DISTINCT {column} FROM {name} WHERE workspace_id = {{w:String}} AND {column} NOT IN ('', '{ERASED}')"
     return Statement(text, {"w": workspace_id}, ("id",))
 
@@ -73,6 +87,29 @@ def blank(subject: Subject, gone: Gone, events: Sequence[tuple[int, str]], step:
     return Statement(text, bind.values, ())
 
 
+def exchanges_of(gone: Gone) -> Statement:
+    """The headers and bodies of events that are to be blanked, by their places in the order of arrival, whether the events are
+    there or not: `partition`, `version`."""
+    bind = Binder()
+    whose = f"workspace_id = {bind(gone.workspace_id, 'String')}"
+    carried = carries(Beside.EXCHANGES, gone, bind)
+    causes = f"SELECT id FROM {Subject.REQUESTS} FINAL WHERE {whose} AND ({carries(Subject.REQUESTS, gone, bind)})"
+    text = (
+        f"SELECT _partition_id, version FROM {Beside.EXCHANGES} WHERE {whose} "
+        f"AND ({carried} OR {CAUSE} != '' AND {CAUSE} IN ({causes})) ORDER BY 1, 2"
+    )
+    return Statement(text, bind.values, ("partition", "version"))
+
+
+def remove_exchanges(workspace_id: str, partition: str, versions: Sequence[int]) -> Statement:
+    """DELETE of those at these places. The text stays on the disk for a while and says nothing of whose they were."""
+    text = (
+        f"ALTER TABLE {Beside.EXCHANGES} DELETE IN PARTITION ID '{int(partition)}' WHERE workspace_id = {{w:String}} "
+        "AND version IN {versions:Array(UInt64)} SETTINGS mutations_sync = 1"
+    )
+    return Statement(text, {"w": workspace_id, "versions": list(versions)}, ())
+
+
 def _concerned(subject: Subject, gone: Gone, bind: Binder) -> str:
     """Whoever carries an erased id; and of deliveries those that a request caused which carries one, and that still say
     something."""
@@ -85,9 +122,12 @@ def _concerned(subject: Subject, gone: Gone, bind: Binder) -> str:
     return f"{whose} AND ({' OR '.join(f'({test})' for test in tests)})"
 
 
-def carries(table: Subject | Rollup, gone: Gone, bind: Binder) -> str:
+def carries(table: Subject | Rollup | Beside, gone: Gone, bind: Binder) -> str:
     """Whether a row carries an erased id."""
-    columns = table.columns if isinstance(table, Rollup) else [f.name for f in fields(table)]
+    if isinstance(table, Rollup):
+        columns: Sequence[str] = table.columns
+    else:
+        columns = [f.name for f in fields(table)] if isinstance(table, Subject) else NAMED
     held = [f"{name} IN {bind(list(ids), 'Array(String)')}" for name, ids in gone.ids.items() if ids and name in columns]
     return " OR ".join(held) or "0"
 
@@ -140,12 +180,19 @@ def remove(rollup: Rollup, cut: Cut, workspace_id: str, cells: Sequence[tuple[in
 # --- what is left -------------------------------------------------------------------------------------------------
 
 
-def carrying(table: Subject | Rollup, gone: Gone) -> Statement:
+def carrying(table: Subject | Rollup | Beside, gone: Gone) -> Statement:
     """How many rows carry an erased id, in any copy: `rows`."""
     bind = Binder()
-    name = table.table if isinstance(table, Rollup) else table.value
+    name = table.table if isinstance(table, Rollup) else table
     text = f"SELECT count() FROM {name} WHERE workspace_id = {bind(gone.workspace_id, 'String')}"
     return Statement(f"{text} AND ({carries(table, gone, bind)})", bind.values, ("rows",))
+
+
+def mentioned(workspace_id: str, word: str) -> Statement:
+    """In how many headers and bodies a word stands: one column for each side."""
+    listed = ", ".join(f"countIf(position({side}, {{word:String}}) > 0)" for side in SIDES)
+    text = f"SELECT {listed} FROM {Beside.EXCHANGES} WHERE workspace_id = {{w:String}}"
+    return Statement(text, {"w": workspace_id, "word": word}, SIDES)
 
 
 def mentions(subject: Subject, workspace_id: str, word: str) -> Statement:

@@ -20,7 +20,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog import Beside, Subject
 from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import version
 from usagedeck.settings import Settings
@@ -227,8 +227,15 @@ class Store:
 
         Raises `StorageFull`, or `StoreFailed` when the outcome is unknown; sending the same rows again is harmless.
         """
+        self._insert_lines(subject.value, lines)
+
+    def insert_exchanges(self, lines: bytes) -> None:
+        """Exchanges as lines of JSON. Like `insert` otherwise."""
+        self._insert_lines(Beside.EXCHANGES.value, lines)
+
+    def _insert_lines(self, table: str, lines: bytes) -> None:
         left = {"optimize_on_insert": "0"} if len(lines) <= _SMALL else {}
-        self._insert(lambda client: client.raw_insert(subject.value, insert_block=lines, fmt="JSONEachRow", settings=left))
+        self._insert(lambda client: client.raw_insert(table, insert_block=lines, fmt="JSONEachRow", settings=left))
 
     def insert_columns(self, subject: Subject, table: Any) -> None:
         """Rows as an Arrow table with column names. Like `insert` otherwise."""
@@ -339,7 +346,7 @@ class Store:
                 f"The store was written by a newer release (schema {revision}; this one knows {schema.REVISION}); upgrade.",
                 field="store",
             )
-        for text in (*schema.CREATE_SEALS, schema.CREATE_ERASED):
+        for text in (*schema.CREATE_SEALS, *schema.CREATE_ERASED, *schema.CREATE_EXCHANGES):
             command(text)
         for subject in Subject:
             command(schema.create_table(subject))

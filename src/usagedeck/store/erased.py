@@ -40,6 +40,8 @@ class Counts:
     rollup_rows: int = 0
     names: int = 0
     """Entries of the directory."""
+    exchanges: int = 0
+    """Headers and bodies of an event."""
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -116,13 +118,14 @@ class Erased:
         marks = [replace(mark, step=mark.step + 1) for mark in marks]
         rows: list[str] = []
         values: dict[str, Bound] = {}
+        columns = ["workspace_id", "kind", "digest", "begun", "finished", *(f.name for f in fields(Counts)), "step"]
         for at, mark in enumerate(marks):
             texts = {"w": mark.workspace_id, "k": mark.kind.value, "d": mark.digest}
             values |= {f"{name}{at}": text for name, text in texts.items()}
             counts = [getattr(mark.counts, f.name) for f in fields(Counts)]
             numbers = ", ".join(str(int(number)) for number in (mark.begun, mark.finished, *counts, mark.step))
             rows.append(f"({{w{at}:String}}, {{k{at}:String}}, {{d{at}:String}}, {numbers})")
-        self._store.record(Statement(f"INSERT INTO erased VALUES {', '.join(rows)}", values, ()))
+        self._store.record(Statement(f"INSERT INTO erased ({', '.join(columns)}) VALUES {', '.join(rows)}", values, ()))
         for mark in marks:
             self._put(mark)
 

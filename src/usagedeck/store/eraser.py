@@ -4,10 +4,11 @@ First the mark, durably, on the writer's thread between two commits: whatever co
 `store.blanking`). Then, in steps that may each be done again at any time:
 
 1. Names in the directory go.
-2. Deliveries, then requests: a blank copy of the next revision is written for each, by the rules of any commit, and the weeks are
+2. Headers and bodies of the events are deleted; a mutation names them by their places in the order of arrival.
+3. Deliveries, then requests: a blank copy of the next revision is written for each, by the rules of any commit, and the weeks are
    merged until no older copy is left in them. Deliveries go first, since the requests that caused them tell which they are.
-3. Rows of rollups that still count, where there are no events any more, are copied without the ids under a younger seal.
-4. All other rows of rollups that hold the ids count nowhere, since their cells were touched in step 2. They are deleted when the
+4. Rows of rollups that still count, where there are no events any more, are copied without the ids under a younger seal.
+5. All other rows of rollups that hold the ids count nowhere, since their cells were touched in step 3. They are deleted when the
    longest question that may still read them is over.
 
 Which ids are erased ones is found by looking at the ids that are stored, so whoever takes it up again after a crash need not
@@ -22,7 +23,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
-from usagedeck.catalog import NAMES, Rollup, Subject, fields
+from usagedeck.catalog import NAMES, Beside, Rollup, Subject, fields
 from usagedeck.errors import StoreFailed
 from usagedeck.events import REVISION_STEP
 from usagedeck.seals import QUARTER, Cut
@@ -129,6 +130,8 @@ class Eraser:
             try:
                 taken.append(Counts(names=self._forget(workspace)))
                 gone = self._gone(workspace)
+                if gone.ids:
+                    self._remove_exchanges(gone, taken.append)
                 for subject in _ORDER if gone.ids else ():
                     self._blank(subject, gone, taken.append)
                 self._standing_still(lambda: self._rename(gone))
@@ -157,9 +160,23 @@ class Eraser:
                         found.setdefault(column, set()).add(str(id_))
         return Gone(workspace, {column: sorted(ids) for column, ids in found.items()})
 
-    def _tables(self, column: str) -> Iterator[Subject | Rollup]:
+    def _tables(self, column: str) -> Iterator[Subject | Rollup | Beside]:
+        yield Beside.EXCHANGES
         yield from (subject for subject in Subject if column in {f.name for f in fields(subject)})
         yield from (rollup for rollup in self._holding() if column in rollup.columns)
+
+    # --- headers and bodies
+
+    def _remove_exchanges(self, gone: Gone, took: Callable[[Counts], None]) -> None:
+        """Before their events, which tell which they are. What comes from now on comes without."""
+        rows = self._store.examine(erasing.exchanges_of(gone))
+        for partition, group in groupby(rows, lambda row: str(row[0])):
+            versions = [int(version) for _, version in group]
+            for at in range(0, len(versions), AT_ONCE):
+                self._stop()
+                some = versions[at : at + AT_ONCE]
+                self._store.execute(erasing.remove_exchanges(gone.workspace_id, partition, some))
+                took(Counts(exchanges=len(some)))
 
     # --- events
 

@@ -8,10 +8,14 @@ The floor of the events rises above that of the rollups no further than everythi
 while nobody can write. No seal that was begun before counts below it unless it was complete by then (`Seals.publish`), and
 events are deleted while nothing is being sealed.
 
-The disk follows by whole weeks of events, each once it lies a day below the floor (a request lasts a day at most, and was active
-above the floor perhaps), by whole months of the rollups, and once the longest question that may still read it is over. Where
-nobody has anything left in it, it is dropped as it is; else the expired rows are cut out of it. Both may be done again at any
-time, so a crash costs nothing. Whether somebody has something there is asked of the rows themselves, while nobody can write any.
+Headers and bodies of events (`exchanges`) have a third age, never longer than that of the events. Nothing is made of them, so
+their floor rises at once.
+
+The disk follows by whole days of them, by whole weeks of events, each once it lies a day below the floor (a request lasts a day
+at most, and was active above the floor perhaps), by whole months of the rollups, and once the longest question that may still
+read it is over. Where nobody has anything left in it, it is dropped as it is; else the expired rows are cut out of it. Both may
+be done again at any time, so a crash costs nothing. Whether somebody has something there is asked of the rows themselves, while
+nobody can write any.
 """
 
 import threading
@@ -21,7 +25,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Protocol
 
-from usagedeck.catalog import ROLLUPS, Subject, rollup_table
+from usagedeck.catalog import ROLLUPS, Beside, Subject, rollup_table
 from usagedeck.floors import NO_FLOOR, Floor, Floors
 from usagedeck.seals import Cut
 from usagedeck.sql import Bound, Statement
@@ -46,14 +50,16 @@ def floor_at(now: int, days: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """How many days something of a workspace is kept; None: for ever. Rollups are kept at least as long as events."""
+    """How many days something of a workspace is kept; None: for ever. Rollups are kept at least as long as events, and exchanges
+    never longer."""
 
     events: int | None
     rollups: int | None
+    exchanges: int | None = None
 
     def floor(self, now: int) -> Floor:
         """What has expired by now."""
-        kept = [0 if days is None else floor_at(now, days) for days in (self.events, self.rollups)]
+        kept = [0 if days is None else floor_at(now, days) for days in (self.events, self.rollups, self.exchanges)]
         return NO_FLOOR.raised(Floor(*kept))
 
 
@@ -141,7 +147,8 @@ class Expirer:
         now, floors = self._believed.look(), self._seals.ledger.floors
         ages = self._ages()
         for workspace, age in ages.items():
-            self._lift(workspace, Floor(0, age.floor(now).rollups))
+            due = age.floor(now)
+            self._lift(workspace, Floor(0, due.rollups, due.shorter))
         for workspace, age in ages.items():
             due = age.floor(now)
             if due.events > floors[workspace].events and not self._rounds.stopping:
@@ -159,7 +166,7 @@ class Expirer:
         def lift() -> None:
             start = max(ledger.floor_of(workspace), due.rollups)
             sealed = [ledger.until(Cut(name), workspace, start, due.events) for name in ROLLUPS if start < due.events]
-            self._seals.raise_floor(workspace, Floor(min(sealed, default=0) // DAY * DAY, due.rollups))
+            self._seals.raise_floor(workspace, Floor(min(sealed, default=0) // DAY * DAY, due.rollups, due.shorter))
 
         before = ledger.floors[workspace]
         if before.raised(due) != before:
@@ -184,6 +191,10 @@ class Expirer:
                 end = _month_after(_instant(part.partition))
                 names = [workspace for workspace, floor in floors.items() if floor.rollups >= end]
                 done += self._clear(part.table, part.partition, names, lambda work: work())
+            elif part.table == Beside.EXCHANGES:
+                end = _instant(part.partition) + DAY
+                names = [workspace for workspace, floor in floors.items() if floor.exchanges >= end]
+                done += self._clear(part.table, part.partition, names, lambda work: self._between(work).result())
         return done
 
     def _clear(self, table: str, partition: str, names: list[str], alone: Callable[[Callable[[], None]], None]) -> bool:

@@ -93,7 +93,8 @@ class Seals:
         self._touched = 0
         self._waited = 0
         floors = [
-            (w, Floor(e, r)) for w, e, r in self._read("SELECT workspace_id, max(floor), max(rollups) FROM floors GROUP BY 1")
+            (w, Floor(e, r, x))
+            for w, e, r, x in self._read("SELECT workspace_id, max(floor), max(rollups), max(exchanges) FROM floors GROUP BY 1")
         ]
         definitions = Definitions(store, Floors(floors))
         self.ledger = self._stored(floors)
@@ -147,8 +148,8 @@ class Seals:
     def raise_floor(self, workspace: str, floor: Floor) -> None:
         """From here on what lies below has expired, durably."""
         floor = self.ledger.floors[workspace].raised(floor)
-        values: dict[str, Bound] = {"w": workspace, "e": floor.events, "r": floor.rollups}
-        text = "INSERT INTO floors (workspace_id, floor, rollups) VALUES ({w:String}, {e:Int64}, {r:Int64})"
+        values: dict[str, Bound] = {"w": workspace, "e": floor.events, "r": floor.rollups, "x": floor.shorter}
+        text = "INSERT INTO floors (workspace_id, floor, rollups, exchanges) VALUES ({w:String}, {e:Int64}, {r:Int64}, {x:Int64})"
         self._store.record(Statement(text, values, ()))
         self.ledger.floors.lift(workspace, floor)
 

@@ -10,11 +10,11 @@ Times are integers, epoch milliseconds UTC: the engine is never asked about zone
 
 from collections.abc import Sequence
 
-from usagedeck.catalog import DECIMALS, Field, Rollup, Subject, Type, fields
+from usagedeck.catalog import DECIMALS, SIDES, WHOSE, Beside, Field, Rollup, Subject, Type, fields
 from usagedeck.events import REVISION_STEP, version
 from usagedeck.times import DAY, SECOND
 
-REVISION = 2
+REVISION = 3
 """Raised with every change that the difference of columns does not express."""
 
 _MERGING = "merge_selector_base = 10"
@@ -140,9 +140,11 @@ CREATE_SEALS = (
         "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
     ),
     "ALTER TABLE floors ADD COLUMN IF NOT EXISTS rollups Int64 DEFAULT floor",
+    "ALTER TABLE floors ADD COLUMN IF NOT EXISTS exchanges Int64",
 )
-"""What is sealed, what was touched since, since when a workspace has its zone, and from when on its events (`floor`) and its
-rollups are kept: of several floors the highest count (see `floors`). A store that knew one floor had it for both."""
+"""What is sealed, what was touched since, since when a workspace has its zone, and from when on its events (`floor`), its rollups
+and its exchanges are kept: of several floors the highest count (see `floors`). A store that knew one floor had it for its rollups
+too."""
 
 
 COLUMNS_OF = (
@@ -171,13 +173,34 @@ def lowest_place(written: int, days: int) -> str:
 
 
 CREATE_ERASED = (
-    "CREATE TABLE IF NOT EXISTS erased (workspace_id String, kind String, digest String, begun Int64, finished Int64, "
-    "requests UInt64, deliveries UInt64, copies UInt64, rollup_rows UInt64, names UInt64, step UInt64) "
-    "ENGINE = ReplacingMergeTree(step) ORDER BY (workspace_id, kind, digest) "
-    "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    (
+        "CREATE TABLE IF NOT EXISTS erased (workspace_id String, kind String, digest String, begun Int64, finished Int64, "
+        "requests UInt64, deliveries UInt64, copies UInt64, rollup_rows UInt64, names UInt64, step UInt64) "
+        "ENGINE = ReplacingMergeTree(step) ORDER BY (workspace_id, kind, digest) "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    ),
+    "ALTER TABLE erased ADD COLUMN IF NOT EXISTS exchanges UInt64",
 )
 """Who was erased, by keyed hashes, and what that took: of several rows of one the one with the highest step counts (see
 `store.erased`)."""
+
+
+def create_exchanges() -> str:
+    """DDL of the headers and bodies of events. An event finds its own by its place in the order of arrival, so repeats need not
+    be told apart. By days, since they are kept for a few."""
+    few, text = "LowCardinality(String)", "String"
+    kinds = {"workspace_id": few, "subject": few, "time": "Int64", "id": text, "version": "UInt64", **dict.fromkeys(WHOSE, text)}
+    listed = [f"{name} {kind} {codec(kind)}" for name, kind in kinds.items()] + [f"{side} {text} {_SEVERAL}" for side in SIDES]
+    return (
+        f"CREATE TABLE IF NOT EXISTS {Beside.EXCHANGES} ({', '.join(listed)}) "
+        "ENGINE = MergeTree "
+        "PARTITION BY toDate(toDateTime(intDiv(time, 1000), 'UTC')) "
+        "ORDER BY (workspace_id, subject, time, id) "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024"
+    )
+
+
+CREATE_EXCHANGES = (create_exchanges(),)
 
 
 def changes(subject: Subject, present: Sequence[tuple[str, str, str]], made: str) -> list[str]:

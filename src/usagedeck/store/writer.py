@@ -23,7 +23,8 @@ import pyarrow as pa
 
 from usagedeck.catalog import Subject
 from usagedeck.errors import StorageFull, TooBusy
-from usagedeck.events import version, with_version
+from usagedeck.events import version, with_version, with_version_of
+from usagedeck.exchanges import Carrying
 from usagedeck.store.room import Hold, Room
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class Inserts(Protocol):
     def insert(self, subject: Subject, lines: bytes) -> None: ...
 
     def insert_columns(self, subject: Subject, table: Any) -> None: ...
+
+    def insert_exchanges(self, lines: bytes) -> None: ...
 
 
 Stamp: TypeAlias = Callable[[Sequence[bytes]], Sequence[bytes]]
@@ -94,6 +97,8 @@ class _Job:
     quarters: Quarters
     size: int
     hold: Hold
+    carrying: bool = False
+    """Some of its lines take an exchange along."""
     done: Future[None] = field(default_factory=Future)
 
 
@@ -165,13 +170,15 @@ class Writer:
         """Room for a batch from its first byte on; `submit` takes it over."""
         return Hold(self._room)
 
-    def submit(self, rows: Lines | Block, quarters: Quarters, hold: Hold | None = None) -> Future[None]:
-        """Queue rows; the future resolves once they are durable.
+    def submit(
+        self, rows: Lines | Block, quarters: Quarters, hold: Hold | None = None, *, carrying: bool = False
+    ) -> Future[None]:
+        """Queue rows; the future resolves once they are durable, and the exchanges that they take along when they are `carrying`.
 
         Raises `TooBusy` when too many bytes are in memory, and `StorageFull` when they would break the floor of free disk space.
         """
         hold = hold or self.hold()
-        job = _Job(rows, quarters, _size(rows), hold)
+        job = _Job(rows, quarters, _size(rows, carrying=carrying), hold, carrying)
         job.done.set_running_or_notify_cancel()  # a caller who goes away must not take the writer's answer with it
         with self._lock:
             if self._closed:
@@ -280,7 +287,7 @@ class Writer:
                     for block in together:
                         self._insert_block(cast(Block, block))
                 else:
-                    self._insert_lines([cast(Lines, lines) for lines in together])
+                    self._insert_lines([cast(Lines, lines) for lines in together], carrying=any(job.carrying for job in jobs))
             written = [job.rows for job in jobs]
         finally:
             self._written(quarters, written)
@@ -296,11 +303,21 @@ class Writer:
         else:
             job.rows = {subject: _lines_above(lines, floors)[0] for subject, lines in job.rows.items()}
 
-    def _insert_lines(self, jobs: Sequence[Lines]) -> None:
+    def _insert_lines(self, jobs: Sequence[Lines], *, carrying: bool) -> None:
         for subject in Subject:
             lines = [line for rows in jobs for line in rows.get(subject, ())]
             if lines:
-                self._store.insert(subject, b"\n".join(self._stamp(lines)))
+                stamped = self._stamp(lines)
+                if carrying:
+                    self._insert_exchanges(lines, stamped)
+                self._store.insert(subject, b"\n".join(stamped))
+
+    def _insert_exchanges(self, lines: Sequence[bytes], stamped: Sequence[bytes]) -> None:
+        """Before the events: one that is there has its exchange. Each has the version of its own event, by which it is found, so
+        one whose event was never written is nobody's."""
+        found = [(line, row) for line, row in zip(lines, stamped, strict=True) if isinstance(line, Carrying)]
+        if found:
+            self._store.insert_exchanges(b"\n".join(with_version_of(row, line.exchange) for line, row in found))
 
     def _insert_block(self, block: Block) -> None:
         if not (block.places or block.line_places):
@@ -332,5 +349,10 @@ def _block_above(block: Block, floors: Mapping[str, int]) -> Block:
     return Block(block.subject, table, places, lines, [p for p, stay in zip(block.line_places, line_stays, strict=True) if stay])
 
 
-def _size(rows: Lines | Block) -> int:
-    return rows.size if isinstance(rows, Block) else sum(len(line) + 1 for lines in rows.values() for line in lines)
+def _size(rows: Lines | Block, *, carrying: bool) -> int:
+    if isinstance(rows, Block):
+        return rows.size
+    size = sum(len(line) + 1 for lines in rows.values() for line in lines)
+    if carrying:
+        size += sum(len(line.exchange) + 1 for lines in rows.values() for line in lines if isinstance(line, Carrying))
+    return size

@@ -18,6 +18,7 @@ from usagedeck.web import (
     auth,
     bodies,
     elevenlabs,
+    exchanges,
     identity,
     ingest,
     joining,
@@ -101,7 +102,8 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    doors = (ingest, api, limits, reasons, tail, elevenlabs, auth, identity, joining, account, workspace, pages, provisioning)
-    for door in (*doors, operator):
+    doors = (ingest, api, limits, reasons, exchanges, tail, elevenlabs, auth, identity, joining, account)
+    doors = (*doors, workspace, pages, provisioning, operator)
+    for door in doors:
         app.include_router(door.router)
     return app

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import Future
+from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
@@ -60,6 +61,12 @@ class Bodies:
                 f"The body did not arrive within {seconds} seconds (body_seconds). Send it in parts.", code="too_slow"
             ) from None
         return b"".join(pieces)
+
+
+def told(receipt: ingest.Receipt) -> dict[str, Any]:
+    """A receipt as its sender gets it."""
+    exchanges = {"exchanges": receipt.exchanges} if receipt.exchanges else {}
+    return {"accepted": receipt.accepted, "rejected": receipt.rejected, **exchanges}
 
 
 def _unpack(plain: Decompressor, piece: bytes, hold: Hold) -> None:

@@ -1,15 +1,16 @@
 """The collecting door: `POST /v1/events`."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from usagedeck import access, ingest
+from usagedeck import access
 from usagedeck.errors import TooLarge
 from usagedeck.web.auth import DeckOf, address_of, secret_of
+from usagedeck.web.bodies import told
 from usagedeck.web.problems import Problem, json, problem
 
 T = TypeVar("T")
@@ -30,6 +31,11 @@ class ReceiptOut(BaseModel):
 
     accepted: int
     rejected: list[RejectionOut]
+    exchanges: dict[str, int] | None = Field(
+        None,
+        description="Only when events brought headers or bodies: how many were `kept`, how many were not (`switched_off`, "
+        "`expired`), and how many bodies were left out of those kept (`too_large`, `unsure`).",
+    )
 
 
 _EVENT = {"type": "object", "description": "An event; its fields are listed at /docs.", "additionalProperties": True}
@@ -73,13 +79,9 @@ async def events(
     except TooLarge as error:
         return problem(request, 413, "Too large", error.code, error.message, error.field)
     request.app.state.counters.count(len(receipt.rejected), receipt.accepted)
-    return json(_receipt(receipt), 422 if receipt.refused else 200)
+    return json(told(receipt), 422 if receipt.refused else 200)
 
 
 async def _apart(request: Request, work: Callable[[], T]) -> T:
     """In a thread of the collecting door's own: questions that wait for their turn may hold all of the shared ones."""
     return await run_sync(work, limiter=request.app.state.collecting)
-
-
-def _receipt(receipt: ingest.Receipt) -> dict[str, Any]:
-    return {"accepted": receipt.accepted, "rejected": receipt.rejected}

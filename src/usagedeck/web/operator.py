@@ -12,6 +12,7 @@ from usagedeck import access, admin
 from usagedeck.errors import InvalidInput, NotFound, NotSignedIn
 from usagedeck.web.asking import QuestionRoute
 from usagedeck.web.auth import DeckOf, operates
+from usagedeck.web.bodies import told
 from usagedeck.web.problems import json
 
 router = APIRouter(prefix="/operator", include_in_schema=False)
@@ -47,4 +48,4 @@ async def events(request: Request, deck: DeckOf, workspace_id: str) -> Response:
         raise NotFound(f'There is no workspace "{workspace_id}".', field="workspace", code="workspace_not_found")
     who = access.Who(workspace, None, frozenset({access.Permission.WRITE}))
     receipt = await request.app.state.bodies.take(request, deck, who)
-    return json({"accepted": receipt.accepted, "rejected": receipt.rejected})
+    return json(told(receipt))

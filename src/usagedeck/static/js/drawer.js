@@ -3,8 +3,11 @@ import {LitElement, css, html, nothing} from '../vendor/lit.js';
 import {Question, valuesQuestion} from './api.js';
 import './attempts.js';
 import {withFilter} from './catalog.js';
-import {rowQuestion} from './questions.js';
+import {curl} from './curl.js';
+import './exchange.js';
+import {exchangeQuestion, rowQuestion} from './questions.js';
 import {explicit} from './ranges.js';
+import './related.js';
 import {base} from './styles.js';
 import {problemNote} from './ui/card.js';
 import {MONO, cellText, statusBadge} from './ui/cells.js';
@@ -53,12 +56,15 @@ class Drawer extends LitElement {
   constructor() {
     super();
     this._row = new Question(this, (data) => this.page.names.learn(data));
+    this._exchange = new Question(this);
     this.addEventListener('keydown', this._onKey);
   }
 
   willUpdate() {
     const {state} = this.page;
     this._row.ask(rowQuestion(this.page, state.of, state.id));
+    const row = this._current();
+    this._exchange.ask(row ? exchangeQuestion(this.page, row) : null);
   }
 
   updated() {
@@ -80,8 +86,7 @@ class Drawer extends LitElement {
   render() {
     const {page} = this;
     const {data, error, loading} = this._row;
-    const row = data?.rows[0] && Object.fromEntries(data.columns.map((c, i) => [c.name, data.rows[0][i]]));
-    const current = row?.id === page.state.id ? row : null;
+    const current = this._current();
     return html`<dialog aria-labelledby="name" @close=${this._onClose} @cancel=${(e) => e.stopPropagation()}>
       <header>${current && current.status !== null ? statusBadge(current.status) : nothing}
         <h2 id="name" tabindex="-1">${current ? nameOf(current) : page.state.id}</h2>
@@ -94,6 +99,13 @@ class Drawer extends LitElement {
       </div></dialog>`;
   }
 
+  /** The row that is shown, once it is there. */
+  _current() {
+    const {data} = this._row;
+    const row = data?.rows[0] && Object.fromEntries(data.columns.map((c, i) => [c.name, data.rows[0][i]]));
+    return row?.id === this.page.state.id ? row : null;
+  }
+
   _missing() {
     const {page} = this;
     const [what, other] = page.state.of === 'requests' ? ['request', 'deliveries'] : ['delivery', 'requests'];
@@ -102,21 +114,39 @@ class Drawer extends LitElement {
   }
 
   _details(row, columns) {
-    const command = this.page.state.of === 'requests' ? curl(row) : '';
+    const sent = this._exchange.data?.request ?? null;
+    const command = this.page.state.of === 'requests' ? curl(row, sent) : '';
     const stored = JSON.stringify(Object.fromEntries(Object.entries(row).filter(([, v]) => v !== null)), null, 2);
     return html`
       <div class="row">${this._actions(row, command)}</div>
       <dl>${this._fields(row, columns)}</dl>
       <ud-attempts .page=${this.page} .row=${row}></ud-attempts>
       <section><h3>Related</h3><p class="row small">${this._related(row)}</p></section>
+      ${this.page.state.of === 'requests' ? html`<ud-related .page=${this.page} .row=${row}></ud-related>` : nothing}
+      ${this._exchanged()}
       ${
         command
-          ? html`<section><h3>Request</h3><pre class="code" tabindex="0" aria-label="cURL command">${command}</pre>
-              <p class="small muted">Set BASE_URL and API_KEY first. Bodies and keys are not kept.</p></section>`
+          ? html`<section><h3>cURL</h3><pre class="code" tabindex="0" aria-label="cURL command">${command}</pre>
+              <p class="small muted">Set BASE_URL and API_KEY first. ${curlNote(sent)}</p></section>`
           : nothing
       }
       <section><div class="row"><h3 class="grow">Stored event</h3>${copyButton(stored, 'Copy', 'tiny')}</div>
         <pre class="code" tabindex="0" aria-label="Stored event">${stored}</pre></section>`;
+  }
+
+  /** Headers and bodies, or why there are none. */
+  _exchanged() {
+    const {page} = this;
+    const {data, error} = this._exchange;
+    if (error) return problemNote(error, () => this._exchange.retry());
+    if (!data) return nothing;
+    const none = data.expired
+      ? 'Headers and bodies of that time have expired.'
+      : data.collecting
+        ? 'It came without headers and body.'
+        : 'This workspace does not collect headers and bodies.';
+    const side = (name, found) => html`<ud-exchange .page=${page} .name=${name} .side=${found} .none=${none}></ud-exchange>`;
+    return html`${side('Request', data.request)}${side('Response', data.response)}`;
   }
 
   _actions(row, command) {
@@ -230,14 +260,9 @@ customElements.define('ud-drawer', Drawer);
 const is = (dimension, value) => ({dimension, op: 'in', values: [String(value)]});
 const nameOf = (row) => [row.method, row.path ?? row.url ?? row.id].filter(Boolean).join(' ');
 
-// --- as a command that can be pasted into a shell; it never holds a secret: the key is `$API_KEY`
-
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-
-/** @param {{method: ?string, path: ?string}} request */
-function curl({method, path}) {
-  const verb = /^[A-Z]+$/.test(method ?? '') && method !== 'WS' ? method : 'GET';
-  const lines = [`curl -X ${verb} "$BASE_URL"${quoted(path ?? '/')}`, '-H "xi-api-key: $API_KEY"'];
-  if (['POST', 'PUT', 'PATCH'].includes(verb)) lines.push('-H "content-type: application/json"', "-d '{}'");
-  return lines.join(' \\\n  ');
+/** What the command leaves out. */
+function curlNote(sent) {
+  if (!sent) return 'Keys are never kept.';
+  const cut = sent.cut_at === null ? '' : ' The body was cut, so the command sends a part of it.';
+  return `Headers that were redacted are left out.${sent.left_out ? ' The body was not kept.' : cut}`;
 }

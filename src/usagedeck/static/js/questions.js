@@ -1,4 +1,5 @@
-/** Questions of what is opened on a tab: why something changed, what failed, one row, attempts to deliver. */
+/** Questions of what is opened on a tab: why something changed, what failed, one row and what lies
+ * beside it, attempts to deliver. */
 import {EVERYTHING, about, question, urlOf} from './api.js';
 
 const ATTEMPT = [
@@ -26,3 +27,13 @@ export const rowQuestion = (page, subject, id) =>
     limit: 1,
     ...about(page, subject, {range: EVERYTHING, filters: [{dimension: 'id', op: 'in', values: [id]}]}),
   });
+
+/** What a row of the log sent and got. */
+export const exchangeQuestion = (page, {id, time}) => {
+  const {scope, workspace} = about(page, page.state.of);
+  return urlOf(`/api/v1/log/${page.state.of}/${encodeURIComponent(id)}`, {time, scope, workspace});
+};
+
+/** A few requests beside one. */
+export const relatedQuestion = (page, {limit, ...which}) =>
+  urlOf('/api/v1/requests', {columns: 'id,time,method,path,status', limit, ...about(page, 'requests', which)});
