@@ -102,8 +102,8 @@ def _doors() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    doors = (ingest, api, limits, reasons, exchanges, tail, elevenlabs, auth, identity, joining, account)
-    doors = (*doors, workspace, pages, provisioning, operator)
-    for door in doors:
+    asked = (ingest, api, limits, reasons, exchanges, tail, elevenlabs)
+    managed = (auth, identity, joining, account, workspace, pages, provisioning, operator)
+    for door in (*asked, *managed):
         app.include_router(door.router)
     return app
