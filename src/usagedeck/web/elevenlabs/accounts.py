@@ -15,7 +15,7 @@ from usagedeck.access import Permission, Who
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.api_keys import ApiKey
-from usagedeck.errors import InvalidInput, NotAllowed, NotFound
+from usagedeck.errors import InvalidInput, NotFound
 from usagedeck.times import DAY, MINUTE, SECOND
 from usagedeck.web.auth import DeckOf
 from usagedeck.web.elevenlabs.asker import DONE, carry_out, require_manager, require_workspace, seconds, who_of
@@ -152,7 +152,7 @@ def make_account(request: Request, deck: DeckOf, body: AccountBody) -> Response:
     if body.default_sharing_groups:
         raise InvalidInput("Nothing is shared here; leave default_sharing_groups out.", field="default_sharing_groups")
     id_ = keys.mint_id("sa")
-    carry_out(deck, who, admin.PutServiceAccount(workspace=who.workspace.id, id=id_, name=body.name))
+    carry_out(deck, who, admin.PutServiceAccount(workspace=who.workspace.id, id=id_, name=body.name), new=True)
     return json({"service-account-user-id": id_})
 
 
@@ -183,8 +183,8 @@ def make_key(request: Request, deck: DeckOf, account_id: str, body: KeyBody) -> 
     _account(deck, who, account_id)
     _refuse(body)
     id_ = keys.mint_id("key")
-    wanted = _wanted(deck, who, body)
-    made = carry_out(deck, who, admin.PutKey(workspace=who.workspace.id, id=id_, user=account_id, **wanted))
+    wanted = _wanted(deck, body)
+    made = carry_out(deck, who, admin.PutKey(workspace=who.workspace.id, id=id_, user=account_id, **wanted), new=True)
     return json({"xi-api-key": made["api_key"], "key_id": id_})
 
 
@@ -200,7 +200,7 @@ def change_key(request: Request, deck: DeckOf, account_id: str, key_id: str, bod
     require_manager(who)
     _key(deck, who, account_id, key_id)
     _refuse(body)
-    carry_out(deck, who, admin.PutKey(workspace=who.workspace.id, id=key_id, **_wanted(deck, who, body)))
+    carry_out(deck, who, admin.PutKey(workspace=who.workspace.id, id=key_id, **_wanted(deck, body)))
     return json(DONE)
 
 
@@ -312,13 +312,13 @@ def _refuse(body: KeyBody | KeyChange) -> None:
         )
 
 
-def _wanted(deck: Deck, who: Who, body: KeyBody | KeyChange) -> dict[str, Any]:
+def _wanted(deck: Deck, body: KeyBody | KeyChange) -> dict[str, Any]:
     """The fields of the command. What is left out is not among them."""
     wanted: dict[str, Any] = {}
     if body.name is not None:
         wanted["label"] = body.name
     if body.permissions not in (None, STAY):
-        wanted |= _permissions(who, body.permissions)
+        wanted |= _permissions(body.permissions)
     for field, value, nothing in (
         ("credit_limit", body.character_limit, None),
         ("allowed_ips", body.allowed_ips, []),
@@ -340,15 +340,9 @@ def _expiry(deck: Deck, value: int | str | None) -> int | str | None:
     return value * SECOND
 
 
-def _permissions(who: Who, names: Any) -> dict[str, Any]:
-    """Ours, and those of other parts of the platform. Raises `NotAllowed` for what the asker's own key may not do."""
+def _permissions(names: Any) -> dict[str, Any]:
+    """Ours, and those of other parts of the platform."""
     ours = list(Permission) if names == ALL else [Permission(name) for name in dict.fromkeys(names) if name in list(Permission)]
-    if lacking := [one for one in ours if one not in who.permissions]:
-        raise NotAllowed(
-            f"The API key you used lacks {', '.join(lacking)}, so it cannot give it away.",
-            field="permissions",
-            code="cannot_grant",
-        )
     return {
         "permissions": ours,
         "platform_permissions": [] if names == ALL else [name for name in dict.fromkeys(names) if name not in ours],

@@ -44,10 +44,11 @@ def answered(content: Any, deck: Deck, who: Who, view: View, about: report.About
     return json(content, headers=headers)
 
 
-def carry_out(deck: Deck, who: Who, command: admin.AnyCommand) -> dict[str, Any]:
-    """Have a command carried out for somebody who looks after the workspace. Raises `NotAllowed` for others."""
+def carry_out(deck: Deck, who: Who, command: admin.AnyCommand, *, new: bool = False) -> dict[str, Any]:
+    """Have a command carried out for somebody who looks after the workspace, as far as `admin.rights` lets them. `new`: it makes
+    something, under an id that was just minted; else what it is about must be there."""
     require_manager(who)
-    return admin.perform(deck, command, access.actor(who))
+    return admin.perform_for(deck, command, who, new=new)
 
 
 def require_manager(who: Who) -> None:

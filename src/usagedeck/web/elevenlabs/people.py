@@ -16,7 +16,7 @@ from usagedeck.access import Permission, Role, Who
 from usagedeck.deck import Deck
 from usagedeck.directory.groups import Group
 from usagedeck.directory.people import Member, User
-from usagedeck.errors import NotAllowed, NotFound
+from usagedeck.errors import NotFound
 from usagedeck.web.auth import DeckOf
 from usagedeck.web.elevenlabs.asker import DONE, answered, carry_out, only_own, require_manager, who_of, widest
 from usagedeck.web.elevenlabs.errors import ERRORS, MISSING, WireRoute
@@ -110,9 +110,8 @@ def change_member(request: Request, deck: DeckOf, body: MemberBody) -> Response:
     seat = body.workspace_seat_type or body.workspace_role
     if seat is not None and seat != SEATS[Role(member.role)]:
         wanted["role"] = _ROLES[seat]
-    if wanted and member.role == Role.OWNER:
-        raise NotAllowed("Owners are changed by owners, on the page.", field="email", code="insufficient_permissions")
-    carry_out(deck, who, admin.PutMember(workspace=who.workspace.id, user=user.id, **wanted))
+    if wanted:
+        carry_out(deck, who, admin.PutMember(workspace=who.workspace.id, user=user.id, **wanted))
     return json(DONE)
 
 
