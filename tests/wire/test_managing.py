@@ -14,6 +14,7 @@ from tests.house import NOON
 from tests.wire.conftest import Offices
 from tests.wire.strict import check, invalid, refused
 from tests.wire.test_beside import denied, missing
+from usagedeck import admin
 from usagedeck.access import USUAL, Permission
 from usagedeck.times import DAY, MINUTE, SECOND
 
@@ -83,6 +84,13 @@ def test_a_members_limit_is_set_and_taken_back(offices: Offices) -> None:
     for nobody in ("here-nobody", "there-ben", "g-all", "%"):
         found = denied(sdk.workspace.members.update_usage_limit, nobody, usage_limit=1)
         assert found == (404, "member_not_found", "member_not_found")
+
+
+def test_the_workspaces_limit_is_that_of_those_who_see_it(offices: Offices) -> None:
+    for limit, shown, more in ((1234, 1234, 0), (None, 10**15, "unlimited")):
+        offices.here.house.do(admin.PutWorkspace(workspace=offices.here.id, credit_limit=limit))
+        found = offices.sdk("wide").user.subscription.get()
+        assert (found.character_limit, found.max_credit_limit_extension) == (shown, more)
 
 
 @pytest.mark.parametrize("limit", [-1, 1.5, "7", True, 10**16])

@@ -3,22 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from usagedeck import report
+from usagedeck import limits, report
 from usagedeck.access import View, Who
 from usagedeck.catalog import DIMENSIONS, METRICS, Subject
 from usagedeck.deck import Deck
 from usagedeck.errors import QueryTooHeavy, TooLarge
-from usagedeck.periods import billing_period
 from usagedeck.query import Query, Selection
-from usagedeck.times import zone
 from usagedeck.web.elevenlabs.errors import MAX_ROWS
 from usagedeck.web.elevenlabs.wire import exact_number
-from usagedeck.windows import Interval, Window
-
-
-def period_of(deck: Deck, who: Who) -> Window:
-    """The workspace's current billing period, all of it."""
-    return billing_period(deck.clock(), who.workspace.billing_day, zone(who.workspace.time_zone))
+from usagedeck.windows import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ def spent(deck: Deck, who: Who, view: View) -> tuple[int | float, report.About]:
 
 
 def _asked(deck: Deck, who: Who, view: View, by: tuple[str, ...]) -> report.Answer:
-    selection = Selection(Subject.REQUESTS, period_of(deck, who))
+    selection = Selection(Subject.REQUESTS, limits.period_of(deck, who.workspace))
     dimensions = tuple(DIMENSIONS[name] for name in by)
     query = Query(selection, (METRICS["credits"],), Interval(unit="total"), dimensions, row_cap=MAX_ROWS)
     return report.usage(deck, who, view, query)

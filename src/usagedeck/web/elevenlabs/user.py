@@ -10,14 +10,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from usagedeck import access, report
+from usagedeck import access, limits, report
 from usagedeck.access import Permission, Role, Who
 from usagedeck.deck import Deck
 from usagedeck.web.auth import DeckOf
 from usagedeck.web.elevenlabs.asker import answered, only_own, seconds, who_of, widest
 from usagedeck.web.elevenlabs.errors import ERRORS, WireRoute
 from usagedeck.web.elevenlabs.people import SEATS, UNLIMITED
-from usagedeck.web.elevenlabs.spent import period_of, spent
+from usagedeck.web.elevenlabs.spent import spent
 
 router = APIRouter(prefix="/v1/user", tags=["elevenlabs"], route_class=WireRoute, responses=ERRORS)
 
@@ -137,7 +137,7 @@ def _subscription(deck: Deck, who: Who) -> tuple[dict[str, Any], report.About]:
     view = widest(who)
     mine = only_own(deck, who, view)
     used, about = spent(deck, who, view)
-    limit = _limit(deck, who, mine) if mine is not None else None
+    limit = who.workspace.credit_limit if mine is None else _limit(deck, who, mine)
     shown = {
         **_NOT_OURS,
         "character_count": used,
@@ -145,7 +145,7 @@ def _subscription(deck: Deck, who: Who) -> tuple[dict[str, Any], report.About]:
         "max_credit_limit_extension": UNLIMITED if limit is None else 0,
         "can_extend_character_limit": limit is None,
         "allowed_to_extend_character_limit": limit is None,
-        "next_character_count_reset_unix": seconds(period_of(deck, who).end),
+        "next_character_count_reset_unix": seconds(limits.period_of(deck, who.workspace).end),
         "character_refresh_period": _MONTHLY,
         "billing_period": _MONTHLY,
         "currency": who.workspace.currency,
@@ -155,7 +155,7 @@ def _subscription(deck: Deck, who: Who) -> tuple[dict[str, Any], report.About]:
 
 
 def _limit(deck: Deck, who: Who, user_id: str) -> int | None:
-    """Of a member or a service account. Workspaces have none."""
+    """Of a member or a service account."""
     found = deck.directory.people.member(who.workspace.id, user_id) or deck.directory.service_accounts.get(
         who.workspace.id, user_id
     )
