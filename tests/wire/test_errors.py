@@ -13,7 +13,7 @@ from elevenlabs.core.request_options import RequestOptions
 from tests.wire.strict import check
 from tests.wire.town import END, START, Town
 from usagedeck import listing, report
-from usagedeck.errors import QueryTooHeavy, StoreFailed, TooBusy
+from usagedeck.errors import Conflict, QueryTooHeavy, StoreFailed, TooBusy
 from usagedeck.web.elevenlabs import errors
 
 ONCE = RequestOptions(max_retries=0)
@@ -228,3 +228,8 @@ def test_every_answer_names_its_request_and_its_scope(sdk: ElevenLabs, checked: 
     assert answer.headers["x-complete-through"] == "2026-11-23T12:00:00.000Z"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "request-id" not in answer.headers
+
+
+def test_what_is_there_already_is_no_409() -> None:
+    """The SDKs would send it twice more."""
+    assert errors._kind(Conflict("It is there already.", field="id"))[:3] == (400, "validation_error", "invalid_parameters")

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from elevenlabs.types.audit_activity_name import AuditActivityName
+from elevenlabs.types.audit_class_name import AuditClassName
 from elevenlabs.types.breakdown_types import BreakdownTypes
 from elevenlabs.types.column_filter_operation import ColumnFilterOperation
 from elevenlabs.types.currency import Currency
@@ -10,6 +12,7 @@ from elevenlabs.types.metric_type import MetricType
 from elevenlabs.types.metronome_usage_column_filter_column import MetronomeUsageColumnFilterColumn
 from elevenlabs.types.metronome_usage_column_filter_operation import MetronomeUsageColumnFilterOperation
 from elevenlabs.types.permission_type import PermissionType
+from elevenlabs.types.seat_type import SeatType
 from elevenlabs.types.usage_aggregation_interval import UsageAggregationInterval
 from elevenlabs.workspace.usage.types import (
     BodyGetWorkspaceCostUsageV1WorkspaceAnalyticsUsagePostGroupByItem as CostGroupBy,
@@ -23,6 +26,8 @@ from usagedeck.access import Permission
 from usagedeck.admin import CURRENCIES
 from usagedeck.catalog import DIMENSIONS, METRICS
 from usagedeck.web.app import openapi
+from usagedeck.web.elevenlabs.activity import _ACTIVITIES
+from usagedeck.web.elevenlabs.people import SEATS
 from usagedeck.web.elevenlabs.wire import WIRE_OPS
 
 STATS = "/v1/usage/character-stats"
@@ -74,8 +79,16 @@ def test_they_come_from_the_catalogue() -> None:
     assert set(body("ColumnFilter", "operation")) == set(WIRE_OPS)
 
 
-def test_the_permission_has_its_published_name() -> None:
-    assert Permission.FULL_READ in listed(PermissionType)
+@pytest.mark.parametrize("name", ["FULL_READ", "AUDIT_READ", "USER_READ", "MEMBERS_READ"])
+def test_permissions_have_their_published_names(name: str) -> None:
+    assert Permission[name] in listed(PermissionType)
+
+
+def test_seats_activities_and_classes_have_their_published_names() -> None:
+    assert set(SEATS.values()) == set(listed(SeatType))
+    unpublished = {one.name for one in _ACTIVITIES.values()} - set(listed(AuditActivityName))
+    assert unpublished == {"Logoff"}, "OCSF's own name; the SDKs know signing in alone"
+    assert {one.of.name for one in _ACTIVITIES.values()} == set(listed(AuditClassName))
 
 
 def test_every_currency_of_a_workspace_is_one_the_sdk_knows() -> None:
