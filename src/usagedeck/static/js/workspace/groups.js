@@ -8,7 +8,7 @@ import {limitOf, listStyles, many, on} from './figures.js';
 import {mayBe, permissionTicks} from './key-form.js';
 import {confirmation, sheetStyles} from './sheet.js';
 
-const OF_GROUPS = ['workspace_analytics_full_read', 'audit_log_read'];
+const OF_GROUPS = ['workspace_analytics_full_read', 'audit_log_read', 'workspace_members_read'];
 
 const creditField = (of) => html`<label>Credits a billing period<input class="field" name="credit_limit" type="number" min="0" step="1"
   placeholder="No limit" .value=${of?.credit_limit ?? ''}></label>`;

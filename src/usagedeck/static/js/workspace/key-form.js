@@ -10,6 +10,8 @@ export const PERMISSIONS = {
   analytics_read: {title: 'Read usage', help: 'Of its owner; of the whole workspace if it has none.'},
   workspace_analytics_full_read: {title: 'Read all usage', help: 'Of everybody in the workspace.'},
   audit_log_read: {title: 'Read the audit log', help: 'Who did what in the workspace.'},
+  user_read: {title: 'Read its user', help: 'Who it belongs to, and what is left of their credits.'},
+  workspace_members_read: {title: 'Read members', help: 'Who is in the workspace, and in which groups.'},
   workspace_manage: {title: 'Manage the workspace', help: 'Members, keys, webhooks and settings, as an admin.'},
 };
 
