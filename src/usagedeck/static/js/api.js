@@ -99,17 +99,6 @@ async function remembered(url, signal, fetch, partly) {
 /** Forget everything: somebody signed in or out. */
 export const forget = () => answers.clear();
 
-export async function signIn(email, password) {
-  const headers = {'content-type': 'application/json', accept: 'application/json'};
-  await call('/api/v1/session', {method: 'POST', headers, body: JSON.stringify({email, password})});
-  forget();
-}
-
-export async function signOut() {
-  await call('/api/v1/session', {method: 'DELETE'});
-  forget();
-}
-
 // --- what an element has asked
 
 const SLOW = 150;
@@ -245,12 +234,6 @@ export const logQuestion = (page, {columns, cursor, limit}) =>
     limit,
     ...about(page, page.state.of, {search: page.state.q}),
   });
-
-/** The rows of the log as they arrive. */
-export function tailQuestion(page, columns) {
-  const {as_of: _, ...which} = about(page, page.state.of, {search: page.state.q});
-  return urlOf('/api/v1/log/tail', {of: page.state.of, columns, ...which});
-}
 
 /** Has this workspace ever received anything the reader may see? */
 export const anythingQuestion = (page) =>

@@ -1,6 +1,6 @@
 /** `<usage-deck>`: the frame of the page. It signs in, holds the state, shows one tab, and hands every part a `Page`. */
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
-import {Names, forget, get, signOut} from './api.js';
+import {Names, get} from './api.js';
 import {Catalog} from './catalog.js';
 import {Formats} from './format.js';
 import {AREAS, TABS, absolute, address, changed, current, format, keep, onTravel, parse, recall, write} from './state.js';
@@ -310,8 +310,8 @@ class UsageDeck extends LitElement {
     if (detail in AREAS) this._open(detail);
     else if (detail === 'docs') location.assign('/docs');
     else {
+      const {signOut} = await import('./entry.js');
       await signOut().catch((problem) => (this._problem = problem));
-      forget();
       Object.assign(this, {_session: null, _page: null, _signedOut: !this._problem});
     }
   }

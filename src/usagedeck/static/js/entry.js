@@ -1,12 +1,22 @@
 /** What the pages before the page have in common: how they look and how they send. No form is ever sent: the policy allows none. */
 import {css, html} from '../vendor/lit.js';
-import {call} from './api.js';
+import {call, forget} from './api.js';
 
 /** The answer to what is sent as JSON; null when there is none. */
 export async function post(path, said) {
   const headers = {'content-type': 'application/json', accept: 'application/json'};
   const response = await call(path, {method: 'POST', headers, body: JSON.stringify(said)});
   return response.status === 204 ? null : response.json();
+}
+
+export async function signIn(email, password) {
+  await post('/api/v1/session', {email, password});
+  forget();
+}
+
+export async function signOut() {
+  await call('/api/v1/session', {method: 'DELETE'});
+  forget();
 }
 
 const WHENCE = 'usagedeck.whence';

@@ -1,7 +1,6 @@
 /** `<ud-join>`: where the link of an invitation leads. Its token stands behind the #, which browsers keep to themselves. */
 import {LitElement, html, nothing} from '../vendor/lit.js';
-import {signIn} from './api.js';
-import {entry, ground, leave, post, providerButton} from './entry.js';
+import {entry, ground, leave, post, providerButton, signIn} from './entry.js';
 import {recall} from './state.js';
 import {base, tokens} from './styles.js';
 

@@ -1,5 +1,5 @@
 /** Questions of what is opened on a tab: why something changed, what failed, one row and what lies
- * beside it, attempts to deliver. */
+ * beside it, attempts to deliver, what arrives. */
 import {EVERYTHING, about, question, urlOf} from './api.js';
 
 const ATTEMPT = [
@@ -37,3 +37,9 @@ export const exchangeQuestion = (page, {id, time}) => {
 /** A few requests beside one. */
 export const relatedQuestion = (page, {limit, ...which}) =>
   urlOf('/api/v1/requests', {columns: 'id,time,method,path,status', limit, ...about(page, 'requests', which)});
+
+/** The rows of the log as they arrive. */
+export function tailQuestion(page, columns) {
+  const {as_of: _, ...which} = about(page, page.state.of, {search: page.state.q});
+  return urlOf('/api/v1/log/tail', {of: page.state.of, columns, ...which});
+}

@@ -1,7 +1,7 @@
 /** `<ud-sign-in>`: the ways in that this server has. Posts by fetch; the page's policy allows no form to be sent. Emits `signed-in`. */
 import {LitElement, html, nothing} from '../vendor/lit.js';
-import {get, signIn} from './api.js';
-import {entry, leave, providerButton} from './entry.js';
+import {get} from './api.js';
+import {entry, leave, providerButton, signIn} from './entry.js';
 import {base} from './styles.js';
 
 class SignIn extends LitElement {

@@ -3,6 +3,7 @@
  * Events: `fresh` with rows, newest first; `top` when the reader wants to see them; `stale` when the page must be asked anew. */
 import {LitElement, css, html, nothing} from '../../vendor/lit.js';
 import {call} from '../api.js';
+import {tailQuestion} from '../questions.js';
 import {base} from '../styles.js';
 
 const WAITS = [1, 2, 5, 10];
@@ -33,7 +34,7 @@ async function* eventsOf(body, alive) {
 class Live extends LitElement {
   static properties = {
     page: {attribute: false},
-    url: {attribute: false},
+    columns: {attribute: false},
     place: {attribute: false},
     hold: {attribute: false},
     _status: {state: true},
@@ -66,6 +67,10 @@ class Live extends LitElement {
     this._unsaid = 0;
   }
 
+  get _url() {
+    return tailQuestion(this.page, this.columns);
+  }
+
   connectedCallback() {
     super.connectedCallback();
     this._saying = setInterval(() => this._say(), SAID_EVERY);
@@ -80,7 +85,7 @@ class Live extends LitElement {
   }
 
   willUpdate() {
-    const key = `${this.url} ${this.place}`;
+    const key = `${this._url} ${this.place}`;
     if (key !== this._following) {
       this._following = key;
       this._held = [];
@@ -132,7 +137,7 @@ class Live extends LitElement {
       try {
         alive();
         const headers = {accept: 'text/event-stream'};
-        const response = await call(`${this.url}&after=${place}`, {signal: cut.signal, headers});
+        const response = await call(`${this._url}&after=${place}`, {signal: cut.signal, headers});
         for await (const {event, id, data} of eventsOf(response.body, alive)) {
           place = id;
           tries = 0;

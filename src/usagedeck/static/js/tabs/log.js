@@ -1,6 +1,6 @@
 /** `<ud-log>`: single requests or deliveries; search, filters, a histogram of what matches, pages older and newer, a drawer. */
 import {LitElement, css, html, live, nothing, repeat} from '../../vendor/lit.js';
-import {Question, anythingQuestion, asCsv, get, logQuestion, tailQuestion, usageQuestion} from '../api.js';
+import {Question, anythingQuestion, asCsv, get, logQuestion, usageQuestion} from '../api.js';
 import {typed, typedFilters, withFilter} from '../catalog.js';
 import {byStatus, columnsOf, overTime, sumOf} from '../chart/figures.js';
 import '../chart/plot.js';
@@ -87,7 +87,7 @@ class Log extends LitElement {
     const names = this._columns.map((c) => c.name);
     const asked = [...new Set([...names, 'id', 'time', 'status'])];
     this._rows.ask(logQuestion(page, {columns: asked.join(), cursor: state.cursor, limit: PAGE}));
-    this._tail = state.live === 'on' && !state.cursor && tailQuestion(page, asked.join());
+    this._tail = state.live === 'on' && !state.cursor && asked.join();
     this._csv = asCsv(logQuestion(page, {columns: names.join()}));
     this._counts.ask(
       usageQuestion(
@@ -176,7 +176,7 @@ class Log extends LitElement {
     if (!this._tail || !data || loading || error) return nothing;
     import('./live.js');
     const hold = Boolean(this.page.state.id || Object.values(this._reading).some(Boolean));
-    return html`<ud-live .page=${this.page} .url=${this._tail} .place=${data.place} .hold=${hold}
+    return html`<ud-live .page=${this.page} .columns=${this._tail} .place=${data.place} .hold=${hold}
       @fresh=${this._onFresh} @top=${this._onTop} @stale=${() => this.page.refresh()}></ud-live>`;
   }
 
