@@ -27,7 +27,7 @@ def furnish_office(deck: Deck) -> House:
     house.do(admin.PutGroup(workspace=WORKSPACE, id="grp_seers", name=HOSTILE, permissions=[Permission.FULL_READ]))
     house.do(admin.PutServiceAccount(workspace=WORKSPACE, id="sa_bot", name="Nightly import"))
     keys: dict[str, dict[str, Any]] = {
-        "key_web": {"label": "prod-web", "user": "user_owner"},
+        "key_web": {"label": "prod-web", "user": "user_owner", "credit_limit": 400},
         "key_bot": {"label": "nightly", "user": "sa_bot", "permissions": [Permission.WRITE]},
         "key_mine": {"label": "my laptop", "user": "user_member"},
         "key_off": {"label": HOSTILE, "disabled": True, "allowed_ips": ["10.0.0.0/8"]},

@@ -130,7 +130,7 @@ def test_what_is_closed_says_why(open_page: Open) -> None:
     expect(page.get_by_text("Your own keys.")).to_be_visible()
     expect(row(page, "my laptop")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(1)
-    for name, why in (("settings", "look after the workspace's settings"), ("audit", "read the audit log")):
+    for name, why in (("settings", "look after the workspace's settings"), ("audit", "The audit log is for owners")):
         other = open_page(f"tab={name}", email=MEMBER)
         expect(other.locator("ud-area .state")).to_contain_text(why)
     viewer = open_page("tab=keys", email=VIEWER)
@@ -182,6 +182,7 @@ def test_a_key_is_made_used_seen_in_both_views_and_revoked(open_page: Open, site
         expect(page.get_by_role("dialog")).to_contain_text("for good")
         page.get_by_role("button", name="Revoke the key").click()
         expect(row(page, "first steps")).to_have_count(0)
+        expect(page.get_by_role("heading", name="API keys")).to_be_focused()
         page.get_by_role("radio", name="Revoked").click()
         expect(row(page, "first steps")).to_contain_text("Revoked")
         assert program.post("/v1/events", json=[event]).status_code == 401
@@ -213,6 +214,7 @@ def test_keys_say_their_state_and_are_disabled_and_enabled(open_page: Open) -> N
         HOSTILE: "1 network only",
     }.items():
         expect(row(page, label)).to_contain_text(said)
+    expect(row(page, "prod-web")).to_contain_text(re.compile(r"\d+ of 400\s+\d+\.\d%"))
     expect(row(page, "nightly")).to_contain_text("Nightly import")
     expect(row(page, "prod-web").get_by_role("link", name="160")).to_be_visible()
     expect(row(page, "prod-web").locator("svg")).to_be_visible()
@@ -239,6 +241,8 @@ def test_keys_say_their_state_and_are_disabled_and_enabled(open_page: Open) -> N
 
 def test_members_and_groups_are_changed(open_page: Open) -> None:
     page = area(open_page("tab=members", email=OWNER))
+    expect(row(page, VIEWER)).to_contain_text("0 of 1,000")
+    expect(row(page, "Care")).to_contain_text("of 50,000")
     pick(page, VIEWER, "Change…")
     page.get_by_role("radio", name=re.compile("^Member")).check()
     page.get_by_role("checkbox", name=re.compile("Sees the whole workspace")).check()

@@ -43,6 +43,13 @@ export class AreaPart extends LitElement {
     if (before && before.asOf !== this.page.asOf) this.reload();
   }
 
+  /** What was in focus may be gone with its row: then the heading has it, and not the whole document. */
+  updated() {
+    const lost = this._focused && !this._focused.isConnected && document.activeElement === document.body;
+    if (lost) this.renderRoot.querySelector('h2')?.focus();
+    this._focused = this.renderRoot.activeElement;
+  }
+
   reload() {
     for (const listing of this._listings) if (listing.url) listing.retry();
   }

@@ -60,6 +60,11 @@ class Audit extends AreaPart {
     this._keys.ask(managed ? areaUrl(page, 'workspace/keys') : null);
   }
 
+  reload() {
+    this._older = null;
+    super.reload();
+  }
+
   render() {
     const {page} = this;
     return html`<section class="card" aria-labelledby="title"><header><div><h2 id="title" tabindex="-1">Audit log</h2>
@@ -69,7 +74,7 @@ class Audit extends AreaPart {
           @pick=${(e) => this._pick('action', e.detail)}></ud-menu>
         <ud-menu label="Actor" search .items=${this._actors()} .value=${this._picked.actor ?? ''} .free=${typed}
           @pick=${(e) => this._pick('actor', e.detail)}></ud-menu>
-        <div class="end"><ud-range .page=${page}></ud-range>${exportLink(this._csv)}</div></div>
+        <div class="end"><ud-range .page=${page}></ud-range>${exportLink(this._csv, 'Export CSV', 'wide')}</div></div>
       ${cardBody([this._entries], 320, () => this._table())}</section>`;
   }
 

@@ -4,7 +4,7 @@ import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import '../ui/controls.js';
 import {AreaPart, areaUrl} from './asking.js';
-import {limitOf, listStyles, many, on} from './figures.js';
+import {limitOf, listStyles, many, ofLimit, on, standings} from './figures.js';
 import {mayBe, permissionTicks} from './key-form.js';
 import {confirmation, sheetStyles} from './sheet.js';
 
@@ -14,13 +14,21 @@ const creditField = (of) => html`<label>Credits a billing period<input class="fi
   placeholder="No limit" .value=${of?.credit_limit ?? ''}></label>`;
 const nameField = (of) => html`<label>Name<input class="field" name="name" required maxlength="200" autocomplete="off"
   .value=${of?.name ?? ''}></label>`;
-const limit = (page, of) =>
-  of.credit_limit === null ? html`<span class="muted">None</span>` : page.formats.number(of.credit_limit);
 
 class Groups extends AreaPart {
   static properties = {members: {attribute: false}, answer: {attribute: false}};
 
   static styles = [base, sheetStyles, listStyles];
+
+  constructor() {
+    super();
+    this._limits = this.listing();
+  }
+
+  willUpdate(changes) {
+    super.willUpdate(changes);
+    this._limits.ask(areaUrl(this.page, 'limits', {kind: 'group'}));
+  }
 
   render() {
     return html`<section class="card" aria-labelledby="title"><header><div><h2 id="title" tabindex="-1">Groups</h2>
@@ -31,6 +39,7 @@ class Groups extends AreaPart {
 
   _table(groups) {
     if (!groups.length) return html`<p class="muted">There are no groups yet.</p>`;
+    const standing = standings(this._limits.data);
     return html`<div class="scroll" role="region" aria-label="Groups, table" tabindex="0"><table>
       <caption class="only-read">Groups of the workspace</caption>
       <thead><tr><th scope="col">Group</th><th scope="col">Members</th><th scope="col">Lets them</th>
@@ -41,7 +50,7 @@ class Groups extends AreaPart {
         (g) => html`<tr><th scope="row">${g.name}<br><code class="muted">${g.id}</code></th>
           <td title=${g.users.map((id) => this._name(id)).join(', ') || nothing}>${many(this.page, g.users.length, 'member')}</td>
           <td class="small">${mayBe(g.permissions)}</td>
-          <td class="number">${limit(this.page, g)}</td>
+          <td class="number limit">${ofLimit(this.page, g.credit_limit, standing.get(g.id))}</td>
           <td class="end"><ud-menu kind="dots" label="More about ${g.name}" align="end" .items=${[
             {value: 'change', title: 'Change…'},
             {value: 'remove', title: 'Remove…'},
@@ -96,11 +105,13 @@ class ServiceAccounts extends AreaPart {
   constructor() {
     super();
     this._accounts = this.listing();
+    this._limits = this.listing();
   }
 
   willUpdate(changes) {
     super.willUpdate(changes);
     this._accounts.ask(areaUrl(this.page, 'workspace/service-accounts'));
+    this._limits.ask(areaUrl(this.page, 'limits', {kind: 'member'}));
   }
 
   render() {
@@ -112,6 +123,7 @@ class ServiceAccounts extends AreaPart {
 
   _table(accounts) {
     if (!accounts.length) return html`<p class="muted">There are no service accounts yet.</p>`;
+    const standing = standings(this._limits.data);
     return html`<div class="scroll" role="region" aria-label="Service accounts, table" tabindex="0"><table>
       <caption class="only-read">Service accounts of the workspace</caption>
       <thead><tr><th scope="col">Service account</th><th scope="col" class="number">Credit limit</th><th scope="col">Since</th>
@@ -120,7 +132,7 @@ class ServiceAccounts extends AreaPart {
         accounts,
         (a) => a.id,
         (a) => html`<tr><th scope="row">${a.name}<br><code class="muted">${a.id}</code></th>
-          <td class="number">${limit(this.page, a)}</td><td>${on(this.page, a.created_at)}</td>
+          <td class="number limit">${ofLimit(this.page, a.credit_limit, standing.get(a.id))}</td><td>${on(this.page, a.created_at)}</td>
           <td class="end"><ud-menu kind="dots" label="More about ${a.name}" align="end" .items=${[
             {value: 'change', title: 'Change…'},
             {value: 'remove', title: 'Remove…'},

@@ -6,7 +6,7 @@ import {cardBody} from '../ui/card.js';
 import {copyButton} from '../ui/copy.js';
 import '../ui/controls.js';
 import {AreaPart, areaUrl} from './asking.js';
-import {listStyles, many, on, since, spark, tag} from './figures.js';
+import {listStyles, many, ofLimit, on, since, spark, standings, tag} from './figures.js';
 import {keyBody, keyFields, mayBe} from './key-form.js';
 import {confirmation, sheetStyles} from './sheet.js';
 
@@ -38,6 +38,7 @@ class Keys extends AreaPart {
     this._people = this.listing();
     this._bots = this.listing();
     this._used = this.listing();
+    this._limits = this.listing();
     this._revoked = 'working';
     this._find = '';
     this._all = false;
@@ -55,6 +56,7 @@ class Keys extends AreaPart {
     this._bots.ask(this._manages ? areaUrl(page, 'workspace/service-accounts') : null);
     const asked = {metric: 'requests', by: 'api_key_id', interval: 'day', range: `${DAYS}d`, top: SERIES};
     this._used.ask(areaUrl(page, 'usage', asked));
+    this._limits.ask(areaUrl(page, 'limits', {kind: 'key'}));
   }
 
   render() {
@@ -81,10 +83,13 @@ class Keys extends AreaPart {
     if (!found.length) return this._nothing(all.length, revoked);
     const shown = this._all ? found : found.slice(0, FEW);
     const used = this._used.data && amounts(this._used.data);
+    const limited = shown.some((k) => k.credit_limit !== null);
+    const standing = standings(this._limits.data);
     return html`<div class="scroll" role="region" aria-label="API keys, table" tabindex="0"><table>
       <caption class="only-read">API keys. The number of requests opens them in the log.</caption>
       <thead><tr><th scope="col">Key</th>${this._manages ? html`<th scope="col">Owner</th>` : nothing}
         <th scope="col">May</th><th scope="col">State</th><th scope="col" title="When something was sent or asked with it here">Last used</th>
+        ${limited ? html`<th scope="col" class="number">Credit limit</th>` : nothing}
         <th scope="col" class="number">Requests, ${DAYS} days</th>${revoked ? nothing : html`<th><span class="only-read">Actions</span></th>`}</tr></thead>
       <tbody>${repeat(
         shown,
@@ -96,6 +101,7 @@ class Keys extends AreaPart {
             ? html`<div class="muted small" title=${k.allowed_ips.join(', ')}>${many(this.page, k.allowed_ips.length, 'network')} only</div>`
             : nothing}</td>
           <td>${since(this.page, k.last_used_at, html`<span class="muted">Never</span>`)}</td>
+          ${limited ? html`<td class="number limit">${ofLimit(this.page, k.credit_limit, standing.get(k.key_id))}</td>` : nothing}
           <td class="number">${this._figure(k, used)}</td>
           ${revoked ? nothing : html`<td class="end">${this._actions(k)}</td>`}</tr>`,
       )}</tbody></table></div>

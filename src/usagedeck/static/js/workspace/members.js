@@ -4,7 +4,7 @@ import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import '../ui/controls.js';
 import {AreaPart, areaUrl} from './asking.js';
-import {limitOf, listStyles, many, on, tag} from './figures.js';
+import {limitOf, listStyles, many, ofLimit, on, standings, tag} from './figures.js';
 import './groups.js';
 import './invitations.js';
 import {ROLES, roleTicks} from './roles.js';
@@ -22,7 +22,7 @@ class Members extends AreaPart {
     sheetStyles,
     listStyles,
     css`
-    :host { display: grid; gap: 12px; }
+    :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; }
   `,
   ];
 
@@ -30,6 +30,7 @@ class Members extends AreaPart {
     super();
     this._members = this.listing();
     this._groups = this.listing();
+    this._limits = this.listing();
     this._find = '';
     this._all = false;
   }
@@ -38,6 +39,7 @@ class Members extends AreaPart {
     super.willUpdate(changes);
     this._members.ask(areaUrl(this.page, 'workspace/members'));
     this._groups.ask(areaUrl(this.page, 'workspace/groups'));
+    this._limits.ask(areaUrl(this.page, 'limits', {kind: 'member'}));
   }
 
   render() {
@@ -56,6 +58,7 @@ class Members extends AreaPart {
   _table() {
     const words = this._find.toLowerCase().split(/\s+/).filter(Boolean);
     const found = this._members.data.members.filter((m) => words.every((w) => `${m.email} ${m.name} ${m.user_id} ${m.role}`.toLowerCase().includes(w)));
+    const standing = standings(this._limits.data);
     const shown = this._all ? found : found.slice(0, FEW);
     if (!found.length) return html`<div class="state"><p>Nobody matches “${this._find}”.</p></div>`;
     return html`<div class="scroll" role="region" aria-label="Members, table" tabindex="0"><table>
@@ -70,7 +73,7 @@ class Members extends AreaPart {
           <td>${ROLES[m.role]?.[0] ?? m.role} ${m.locked ? tag('s4', 'Locked', 'Sees nothing, and their keys rest.') : nothing}</td>
           <td>${this._seesAll(m) ? 'The workspace' : 'Their own'}</td>
           <td>${this._groupsOf(m).map((g) => html`<div>${g.name}</div>`)}</td>
-          <td class="number">${m.credit_limit === null ? html`<span class="muted">None</span>` : this.page.formats.number(m.credit_limit)}</td>
+          <td class="number limit">${ofLimit(this.page, m.credit_limit, standing.get(m.user_id))}</td>
           <td>${on(this.page, m.member_since)}</td>
           <td class="end">${this._actions(m)}</td></tr>`,
       )}</tbody></table></div>

@@ -12,7 +12,7 @@ class Sessions extends AreaPart {
     sheetStyles,
     listStyles,
     css`
-    :host { display: grid; gap: 12px; }
+    :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; }
   `,
   ];
 

@@ -15,7 +15,7 @@ class Settings extends AreaPart {
     base,
     sheetStyles,
     css`
-    :host { display: grid; gap: 12px; }
+    :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; }
     .fields { display: grid; gap: 12px; max-width: 560px; }
     .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 12px; align-items: start; }
     .saved { color: var(--ud-ok); }
@@ -67,7 +67,9 @@ class Settings extends AreaPart {
           <span class="muted small">Billing periods begin on this day of the month, or on its last day.</span></label>
       </div>
       <label>Concurrency limit<input class="field" name="concurrency_limit" type="number" min="1" step="1" placeholder="None"
-        .value=${w.concurrency_limit ?? ''}><span class="muted small">Drawn as a line in the chart of concurrent requests.</span></label>`;
+        .value=${w.concurrency_limit ?? ''}><span class="muted small">Drawn as a line in the chart of concurrent requests.</span></label>
+      <label>Credits a billing period<input class="field" name="credit_limit" type="number" min="0" step="1" placeholder="No limit"
+        .value=${w.credit_limit ?? ''}><span class="muted small">Of everybody together.</span></label>`;
   }
 
   _ofWorkspace = (values) => ({
@@ -75,6 +77,7 @@ class Settings extends AreaPart {
     time_zone: values.get('time_zone').trim(),
     billing_day: Number(values.get('billing_day')),
     concurrency_limit: wholeOf(values.get('concurrency_limit')),
+    credit_limit: wholeOf(values.get('credit_limit')),
   });
 
   _kept(w) {
