@@ -114,7 +114,7 @@ def areas(who: Who) -> dict[Area, str | None]:
         except NotAllowed as error:
             closed[area] = error.message
     if Permission.AUDIT_READ not in who.permissions:
-        closed[Area.AUDIT] = "Only owners, admins and members of groups that may read the audit log."
+        closed[Area.AUDIT] = "The audit log is for owners, admins, and members whose group may read it."
     if who.role is None:
         closed[Area.SESSIONS] = "Keys are signed in nowhere."
     return closed
