@@ -119,6 +119,11 @@ def test_each_has_an_address_and_the_back_button_works(open_page: Open) -> None:
     expect(page.get_by_role("heading", name="API keys")).to_be_visible()
 
 
+def test_where_one_is_stands_in_view_on_a_phone(open_page: Open) -> None:
+    page = area(open_page("tab=sessions", email=OWNER, viewport=PHONE))
+    expect(page.locator("nav [aria-current]")).to_be_in_viewport(ratio=1)
+
+
 def test_what_is_closed_says_why(open_page: Open) -> None:
     page = open_page("", email=MEMBER)
     page.locator("ud-legend, ud-welcome, .state").first.wait_for()

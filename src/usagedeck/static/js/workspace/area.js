@@ -48,6 +48,12 @@ class Area extends LitElement {
       <div>${reason ? this._closed(reason) : this._part(state.tab)}</div></div>`;
   }
 
+  updated() {
+    const {tab} = this.page.state;
+    if (tab !== this._at) this.renderRoot.querySelector('[aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
+    this._at = tab;
+  }
+
   _way(name, title, reason) {
     if (reason) return html`<span class="closed" title=${reason}>${title}<span class="only-read">: ${reason}</span></span>`;
     const {page} = this;
