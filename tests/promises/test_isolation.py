@@ -66,7 +66,7 @@ class Question:
                 return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
             return text.replace("{}", word)
 
-        body = None if self.body is None else json.loads(put(json.dumps(self.body)))
+        body = self.body if not self.body else json.loads(put(json.dumps(self.body)))
         return {"url": put(self.path), "params": [(put(k), put(v)) for k, v in self.params], "json": body, "method": self.method}
 
 

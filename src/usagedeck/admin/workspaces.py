@@ -243,7 +243,6 @@ def _kept(deck: Deck, workspace: Workspace) -> Answer:
         "rollups_from": iso(floor.rollups) if floor.rollups else None,
         "events_expire_before": iso(due.events) if due.events > floor.events else None,
         "rollups_expire_before": iso(due.rollups) if due.rollups > floor.rollups else None,
-        "exchanges": workspace.exchanges,
         "exchange_days": workspace.exchange_days,
         "exchanges_from": iso(floor.exchanges) if floor.exchanges else None,
     }

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 
@@ -63,7 +64,7 @@ workspaces = Table(
     Column("redactions", Names),
     Column("rollup_days", Integer),
     Column("credit_limit", BigInteger),
-    Column("exchanges", Boolean, nullable=False),
+    Column("exchanges", Boolean, nullable=False, server_default=false()),
     Column("exchange_days", Integer),
 )
 
