@@ -304,7 +304,7 @@ def test_invitations_of_another_workspace_are_not_there(place: Place, owner: htt
         ({"email": "nobody"}, "email"),
         ({"email": "a@b", "role": "king"}, "role"),
         ({"email": "a@b", "groups": ["never-was"]}, "groups"),
-        ({"email": "a@b", "groups": ["bad id"]}, "groups[0]"),
+        ({"email": "a@b", "groups": ["bad id"]}, "groups"),
         ({"email": "a@b", "credit_limit": -1}, "credit_limit"),
     ],
 )
