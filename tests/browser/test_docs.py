@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.test_reading import in_both_themes
+from tests.waiting import until
 from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS
 
 
@@ -40,4 +41,4 @@ def test_axe_finds_nothing_in_the_reference(open_page: Open) -> None:
     page.locator("ud-docs main").wait_for()
     assert in_both_themes(page) == []
     page.set_viewport_size({"width": 320, "height": 700})
-    page.wait_for_function("document.documentElement.scrollWidth <= 320")
+    until(lambda: page.evaluate("document.documentElement.scrollWidth") <= 320)

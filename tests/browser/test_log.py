@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
 from usagedeck.query import LogQuery
-from usagedeck.times import DAY
+from usagedeck.times import HOUR
 
 
 def query(page: Page) -> dict[str, list[str]]:
@@ -51,21 +51,21 @@ def test_a_long_search_shows_what_it_found_and_can_be_stopped(open_page: Open, m
 
     def steps(query: LogQuery, *_: object) -> Iterator[tuple[int, int]]:
         low, high = query.reading
-        yield high - DAY, high
+        yield high - HOUR, high
         going_on.wait(30)
-        yield low, high - DAY
+        yield low, high - HOUR
 
     monkeypatch.setattr("usagedeck.sql.steps", steps)
     page = open_page("tab=log&q=speech-to-text&r=7d")
     rows = page.locator("ud-log tbody tr")
     rows.first.wait_for()
     found = rows.count()
-    assert 0 < found < 100, "a day has some, and a page has room for more"
+    assert 0 < found < 100, "an hour has some, and a page has room for more"
     note = page.locator("ud-finding")
-    expect(note).to_contain_text("Searched back to Nov ")
+    expect(note).to_contain_text("Searched back to 23 Nov")
     expect(note.get_by_role("progressbar", name="Searched")).to_be_visible()
     note.get_by_role("button", name="Stop").click()
-    expect(note).to_contain_text("Stopped at Nov ")
+    expect(note).to_contain_text("Stopped at 23 Nov")
     assert rows.count() == found
     going_on.set()
     page.get_by_role("button", name="Older").click()

@@ -47,6 +47,7 @@ def test_a_user_and_their_keys(furnished: Run) -> None:
         "requests": 20,
         "deliveries": 0,
         "copies": 0,
+        "exchanges": 0,
         "rollup_rows": 0,
         "names": 5,
     }

@@ -124,7 +124,7 @@ def test_while_events_arrive_with_bodies(folder: Path, torture: bool) -> None:
 RESTLESS = {
     "usagedeck.store.rollup.LOOK_EVERY": 20,
     "usagedeck.store.rollup.BULK": 10**9,
-    "usagedeck.store.sizes.LOOK_EVERY": 10**9,
+    "usagedeck.store.sizes.FIRST_LOOK": 10**9,
 }
 """The sealer looks all the time, and events that come late all the time do not make it wait. Nobody knows that the events are so
 few that they would be read faster."""

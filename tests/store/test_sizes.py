@@ -43,6 +43,7 @@ def test_it_knows_about_how_many_there_are(house: House) -> None:
 
 def test_it_looks_by_itself(settings: Settings, clock: StillClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY", 10)
+    monkeypatch.setattr(module, "FIRST_LOOK", 10)
     with open_deck(settings, clock) as deck:
         waiting = threading.Event()
         while deck.sizes.rows(Subject.REQUESTS, "ws", (0, clock.now)) is None:

@@ -22,7 +22,7 @@ from usagedeck.store.clickhouse import Store
 
 
 def test_when_the_writer_cannot_keep_up_senders_wait(sender: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*_: object) -> None:
+    def busy(*_: object, **__: object) -> None:
         raise TooBusy("Too many events are waiting to be written; send them again in a moment.", retry_after=3)
 
     with monkeypatch.context() as patched:
@@ -62,8 +62,8 @@ def test_small_batches_share_commits(place: Place, tenant: House, sender: httpx2
         assert everybody_waits.wait(30)
         insert(self, subject, lines)
 
-    def counted(self: writer.Writer, *job: Any) -> Any:
-        done = submit(self, *job)
+    def counted(self: writer.Writer, *job: Any, **more: Any) -> Any:
+        done = submit(self, *job, **more)
         submitted.release()
         return done
 

@@ -155,7 +155,7 @@ def test_a_slip_of_the_pen_gets_a_suggestion(asker: httpx2.Client, path: str, hi
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/api/v1", "/api/v1/nowhere", "/v1/user", "/static/%2e%2e/web", "/operator", "/%00"]
+    "path", ["/nowhere", "/api/v1", "/api/v1/nowhere", "/v1/usher", "/static/%2e%2e/web", "/operator", "/%00"]
 )
 def test_what_is_not_there(asker: httpx2.Client, path: str) -> None:
     assert problem(asker.get(path), 404)["code"] == "not_found"

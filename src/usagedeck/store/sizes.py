@@ -15,6 +15,7 @@ from usagedeck.table import Row
 from usagedeck.times import MINUTE, SECOND, WEEK
 
 LOOK_EVERY = MINUTE
+FIRST_LOOK = SECOND
 GRANULE = 8192
 """Rows that the engine reads at once, at least."""
 
@@ -31,7 +32,7 @@ class SizeIndex:
     def __init__(self, store: Reads) -> None:
         self._store = store
         self._found: Mapping[tuple[Subject, str], tuple[Sequence[int], Sequence[int]]] | None = None
-        self._rounds = Rounds("sizes", self.look, every=LOOK_EVERY, first=SECOND)
+        self._rounds = Rounds("sizes", self.look, every=LOOK_EVERY, first=FIRST_LOOK)
 
     def start(self) -> None:
         self._rounds.start()

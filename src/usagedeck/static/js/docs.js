@@ -37,7 +37,7 @@ class Docs extends LitElement {
     .card { margin-top: 12px; scroll-margin-top: 16px; }
     .card > * + * { margin-top: 12px; }
     .card h3 { font: 600 14px/20px var(--ud-font); }
-    .name { overflow-wrap: anywhere; }
+    .name, .card p { overflow-wrap: anywhere; }
     td, tbody th { vertical-align: top; }
     td:first-child, tbody th { white-space: nowrap; }
     td:last-child { white-space: normal; }

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/workspace/webhooks", tags=["elevenlabs"], route_c
 Headers = Annotated[dict[str, str | None] | None, Field(description="Not kept: nothing is delivered from here.")]
 
 
-class UsageOut(BaseModel):
+class WebhookUseOut(BaseModel):
     usage_type: str
 
 
@@ -36,7 +36,7 @@ class WebhookOut(BaseModel):
     is_auto_disabled: bool = Field(description="Because it failed for too long.")
     created_at_unix: int
     auth_type: str
-    usage: list[UsageOut] | None = Field(description="Empty: what sets it off is known to whoever delivers.")
+    usage: list[WebhookUseOut] | None = Field(description="Empty: what sets it off is known to whoever delivers.")
     events: list[str] | None = Field(description="Types of events it wants; only with include_usages.")
     most_recent_failure_error_code: int | None = Field(description="Status of the last failure; 0 where there was no answer.")
     most_recent_failure_timestamp: int | None
