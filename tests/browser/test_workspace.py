@@ -331,6 +331,22 @@ def test_settings_are_saved_and_shorter_ages_are_asked_about(open_page: Open) ->
     privacy.get_by_role("button", name="Save").click()
     expect(privacy.get_by_role("alert")).to_contain_text('did you mean "path"?')
     open_page.forgive("400")
+    rules = privacy.get_by_label("Fields, one on a line")
+    rules.fill("path\n\n  pattern:[0-9]{4,6} now  \nheader:x-customer")
+    privacy.get_by_label("Keep headers and bodies").check()
+    privacy.get_by_role("button", name="Save").click()
+    expect(privacy.get_by_role("status")).to_have_text("Saved.")
+    page.reload()
+    expect(rules).to_have_value("header:x-customer\npath\npattern:[0-9]{4,6} now")
+    expect(privacy.get_by_label("Keep headers and bodies")).to_be_checked()
+    kept.get_by_label("Headers and bodies, days").fill("1")
+    kept.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Headers and bodies older than 1 day expire")
+    page.get_by_role("button", name="Cancel").click()
+    rules.fill("")
+    privacy.get_by_label("Keep headers and bodies").uncheck()
+    privacy.get_by_role("button", name="Save").click()
+    expect(privacy.get_by_role("status")).to_have_text("Saved.")
 
 
 def test_the_audit_log_is_filtered_by_its_address(open_page: Open, clock: StillClock) -> None:

@@ -8,6 +8,8 @@ import {confirmation, sheetStyles} from './sheet.js';
 const zones = () => Intl.supportedValuesOf('timeZone');
 const wholeOf = (text) => (text === '' ? null : Number(text));
 
+const days = (count) => `${count} ${count === 1 ? 'day' : 'days'}`;
+
 class Settings extends AreaPart {
   static properties = {_said: {state: true}, _busy: {state: true}};
 
@@ -90,6 +92,12 @@ class Settings extends AreaPart {
           .value=${w.rollup_days ?? ''}><span class="muted small">What charts say of the time before; at least as long.</span></label>
       </div>
       ${
+        w.exchange_days === null
+          ? nothing
+          : html`<label>Headers and bodies, days<input class="field" name="exchange_days" type="number" min="1" max="36500" step="1" required
+          .value=${w.exchange_days}><span class="muted small">At most as long as their events.</span></label>`
+      }
+      ${
         w.events_from || w.events_expire_before
           ? html`<p class="muted small">${w.events_from ? `There are events from ${day(w.events_from)} (UTC) on. ` : ''}${
               w.events_expire_before ? `Those before ${day(w.events_expire_before)} expire next.` : ''
@@ -101,6 +109,7 @@ class Settings extends AreaPart {
   _ofKept = (values) => ({
     retention_days: wholeOf(values.get('retention_days')),
     rollup_days: wholeOf(values.get('rollup_days')),
+    ...(values.has('exchange_days') ? {exchange_days: Number(values.get('exchange_days'))} : {}),
   });
 
   _privacy(w) {
@@ -108,13 +117,17 @@ class Settings extends AreaPart {
       <label>Fields, one on a line<textarea class="field mono" name="redactions" rows="4" spellcheck="false" placeholder="None"
         .value=${w.redactions.join('\n')}></textarea>
         <span class="muted small">Such as <code>path</code>, <code>user_agent</code>, <code>error_message</code> or
-          <code>attributes.email</code>. They are forgotten before an event is written, from now on.</span></label>
+          <code>attributes.email</code>; of headers and bodies <code>header:x-customer</code>, <code>json:$.card.number</code> or
+          <code>pattern:</code> and an expression. They are forgotten before an event is written, from now on.</span></label>
+      <label class="tick"><input type="checkbox" name="exchanges" .checked=${w.exchanges}> <span>Keep headers and bodies
+        <span class="muted small">Of requests and deliveries that bring them, without what looks like a secret.</span></span></label>
       <label class="tick"><input type="checkbox" name="full_ip" .checked=${w.full_ip}> <span>Keep whole IP addresses
         <span class="muted small">Else only the network, /24 or /48.</span></span></label>`;
   }
 
   _ofPrivacy = (values) => ({
-    redactions: values.get('redactions').split(/[\s,]+/).filter(Boolean),
+    redactions: values.get('redactions').split('\n').map((line) => line.trim()).filter(Boolean),
+    exchanges: values.has('exchanges'),
     full_ip: values.has('full_ip'),
   });
 
@@ -141,12 +154,13 @@ class Settings extends AreaPart {
   }
 
   /** What shorter ages take away. */
-  _loss({retention_days: events, rollup_days: rollups}) {
+  _loss({retention_days: events, rollup_days: rollups, exchange_days: bodies = null}) {
     const w = this._settings.data;
     const shorter = (now, before) => now !== null && (before === null || now < before);
     const said = [];
-    if (shorter(events, w.retention_days)) said.push(`Requests and deliveries older than ${events} days`);
-    if (shorter(rollups, w.rollup_days)) said.push(`${said.length ? 'totals' : 'Totals'} older than ${rollups} days`);
+    if (shorter(events, w.retention_days)) said.push(`Requests and deliveries older than ${days(events)}`);
+    if (shorter(rollups, w.rollup_days)) said.push(`${said.length ? 'totals' : 'Totals'} older than ${days(rollups)}`);
+    if (shorter(bodies, w.exchange_days)) said.push(`${said.length ? 'headers' : 'Headers'} and bodies older than ${days(bodies)}`);
     return said.length ? `${said.join(', and ')} expire and do not come back, not even when this is lengthened again.` : '';
   }
 
