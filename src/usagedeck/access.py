@@ -1,5 +1,6 @@
 """Who is asking, and whose rows they may read. Scope is decided here and nowhere else."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,8 +13,10 @@ from usagedeck.directory import keys
 from usagedeck.directory.people import Member, User
 from usagedeck.directory.sessions import Session
 from usagedeck.directory.workspaces import Workspace
-from usagedeck.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn
+from usagedeck.errors import InvalidInput, NotAllowed, NotFound, NotSignedIn, StoreFailed
 from usagedeck.sql import Scope
+
+log = logging.getLogger(__name__)
 
 
 class Permission(StrEnum):
@@ -236,8 +239,12 @@ def actor(who: Who) -> Actor:
 
 
 def note_export(deck: Deck, who: Who, what: str, question: str) -> None:
-    """Somebody takes data away: the audit log has which."""
-    audit.note(deck, actor(who), "export", [who.workspace.id], ("csv", what), {"question": question} if question else None)
+    """Somebody takes data away: the audit log has which. While it cannot be written, on a full disk for one, reads go on, and the
+    server's log has it."""
+    try:
+        audit.note(deck, actor(who), "export", [who.workspace.id], ("csv", what), {"question": question} if question else None)
+    except StoreFailed as error:
+        log.warning("an export could not be noted: %s took %s of %s: %s", actor(who), what, who.workspace.id, error.message)
 
 
 def sign_in(deck: Deck, email: str, password: str, *, address: str, user_agent: str) -> str:
