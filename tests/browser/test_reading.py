@@ -22,6 +22,7 @@ VIEWS = {
 
 
 def violations(page: Page) -> list[str]:
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)  # what is being replaced is dimmed
     found = Axe().run(page, options=RULES).response["violations"]
     return [f"{v['id']}: {node['target']} {node['html'][:200]} {node['failureSummary']}" for v in found for node in v["nodes"]]
 

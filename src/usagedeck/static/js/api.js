@@ -139,14 +139,16 @@ export class Question {
     this.slow = false;
     this.loading = Boolean(url);
     if (!url) this.data = null;
-    else this._fetch(url);
+    else this._asking = this._fetch(url);
   }
 
+  /** Ask the same again; settled when it is answered, or has failed. */
   retry() {
     const {url} = this;
     this.url = null;
     this.ask(url);
     this.host.requestUpdate();
+    return this._asking;
   }
 
   /** Be content with what is there. */

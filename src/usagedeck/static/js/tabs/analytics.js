@@ -196,15 +196,16 @@ class Analytics extends LitElement {
   }
 
   _statusChart() {
-    const {page, _parts: parts} = this;
+    const {page} = this;
     const columns = columnsOf(this._status.data);
     const metric = page.catalog.metric(Object.keys(columns).at(-1));
     const split = 'status_class' in columns;
+    const {title} = split ? Object.values(PARTS).find((p) => p.count === metric.name) : {};
     const data = overTime(this._status.data, split ? ['status_class'] : [], metric);
     return html`${split ? key(byStatus(data).series) : nothing}<ud-chart .page=${page} .data=${split ? byStatus(data) : data}
       .metric=${{...metric, ...columns[metric.name]}} .height=${260}
       .kind=${metric.additive ? 'bars' : 'line'} .floor=${metric.unit === 'ratio' ? rateFloor(data) : 0}
-      .name=${split ? `${parts.title} by status` : metric.title}
+      .name=${split ? `${title} by status` : metric.title}
       .opens=${this._opens}></ud-chart>`;
   }
 

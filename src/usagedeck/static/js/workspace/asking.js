@@ -51,12 +51,13 @@ export class AreaPart extends LitElement {
   }
 
   reload() {
-    for (const listing of this._listings) if (listing.url) listing.retry();
+    return Promise.all(this._listings.filter((listing) => listing.url).map((listing) => listing.retry()));
   }
 
+  /** Done when the lists say so too: what is typed afterwards is not written over by an answer that was still to come. */
   async change(method, path, body) {
     const answer = await send(this.page, method, path, body);
-    this.reload();
+    await this.reload();
     return answer;
   }
 

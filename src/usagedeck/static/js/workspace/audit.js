@@ -62,7 +62,7 @@ class Audit extends AreaPart {
 
   reload() {
     this._older = null;
-    super.reload();
+    return super.reload();
   }
 
   render() {
