@@ -84,6 +84,21 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Mon
     assert [one.id for one in held(tmp_path)["ws"]] == ["stays"]
 
 
+def test_a_file_that_cannot_be_written_anew_goes_on_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reservations, "TIDY_AFTER", 10)
+    journal = Journal(tmp_path, KEEP)
+    journal.open(NOON, 0.0)
+    (tmp_path / FILE).with_suffix(".new").mkdir()
+    for n in range(50):
+        journal.made("ws", reservation(str(n)))
+    for n in range(49):
+        journal.ended("ws", [str(n)])
+    journal.made("ws", reservation("later"))
+    journal.close()
+    (tmp_path / FILE).with_suffix(".new").rmdir()
+    assert [one.id for one in held(tmp_path)["ws"]] == ["49", "later"]
+
+
 def test_a_file_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "nowhere", KEEP)
     assert journal.open(NOON, 0.0) == {}

@@ -107,13 +107,12 @@ class Journal:
             self._held[line.workspace, line.id] = line
 
     def _tidy(self) -> None:
-        """Write the file anew and go on at its end."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """Write the file anew and go on at its end; when that cannot be, go on with the one there is."""
+        self._lines = len(self._held)  # also then: what cannot be written is not tried again with every line
         new = self._path.with_suffix(".new")
         new.write_bytes(b"".join(_encode(line) + b"\n" for line in self._held.values()))
         new.chmod(0o600)
         new.replace(self._path)
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
-        self._lines = len(self._held)
+        former, self._file = self._file, os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        if former is not None:
+            os.close(former)
