@@ -22,11 +22,11 @@ from usagedeck.errors import Conflict, TooBusy, UsagedeckError
 from usagedeck.floors import Floor, Floors
 from usagedeck.meters import ZERO, Amounts, Kind, Limit, Meter, Party, Reservation, Standing, add, parties
 from usagedeck.seals import QUARTER
-from usagedeck.store.arriving import credits_of
+from usagedeck.store.arriving import Spent, credits_of
 from usagedeck.store.commits import Commits
 from usagedeck.store.reservations import Journal
 from usagedeck.store.used import Used
-from usagedeck.store.writer import Lines, Quarters, Rows
+from usagedeck.store.writer import Quarters, Rows
 from usagedeck.times import HOUR
 from usagedeck.windows import Window
 
@@ -149,22 +149,23 @@ class Metering:
         """Rows up to a place have been written into quarter-hours; None when nobody knows which, or whether they were. Whoever
         follows the commits hears of it here, after the meters."""
         with self._telling:
-            for space in [space for id_ in quarters if (space := self._spaces.get(id_))]:
+            spaces = [space for id_ in quarters if (space := self._spaces.get(id_))]
+            lines = [one for one in rows or () if isinstance(one, Mapping)]
+            spent = credits_of(lines) if spaces else None
+            sure = rows is not None and len(lines) == len(rows) and spent is not None
+            for space in spaces:
                 with space.lock:
-                    lines = [one for one in rows or () if isinstance(one, Mapping)]
-                    if rows is None or len(lines) < len(rows) or not self._note(space, place, lines):
+                    self._note(space, place, spent or ())
+                    if not sure:
                         space.unsure = place
             self._coming = {}
             self._commits.note(place, quarters)
 
-    def _note(self, space: _Space, place: int, written: Iterable[Lines]) -> bool:
-        """Add up what was written and settle what was reserved for it. False when it cannot be read."""
+    def _note(self, space: _Space, place: int, rows: Iterable[Spent]) -> None:
+        """Add up what was written and settle what was reserved for it."""
         amounts: dict[Party, Decimal] = {}
         settled = []
         period, meter = space.period, space.meter
-        rows = credits_of(written)
-        if rows is None:
-            return False
         for row in rows:
             if row.workspace_id != space.id:
                 continue
@@ -175,7 +176,6 @@ class Metering:
         meter.came(place, amounts)
         if settled:
             self._journal.ended(space.id, settled)
-        return True
 
     def revised(self, workspaces: Collection[str]) -> None:
         """Events were replaced: what was counted of them is counted anew."""
@@ -323,7 +323,7 @@ class Metering:
                 ended = [id_ for id_ in present if space.meter.drop(id_)]
                 space.counted, space.groups, space.floor, space.meter.since = True, groups, floor, since
                 space.next_count = self._ticks() + COUNT_EVERY
-        self._journal.ended(space.id, ended)
+                self._journal.ended(space.id, ended)
 
     def _whole(
         self, place: int, workspace: str, period: Window, floor: Floor, *, groups: bool
