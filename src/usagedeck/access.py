@@ -216,7 +216,8 @@ def views(deck: Deck, who: Who) -> Views:
 
 
 def operator_scope(deck: Deck, workspace_id: str, user_id: str | None = None) -> Scope:
-    """The rows of a workspace, or of one of its users, for whoever runs the server. None below the workspace's floor."""
+    """The rows of a workspace, or of one of its users, for whoever runs the server, and for sums that nobody is shown whole. None
+    below the workspace's floor."""
     return Scope(workspace_id, user_id, deck.seals.ledger.floors[workspace_id])
 
 

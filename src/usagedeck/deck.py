@@ -181,7 +181,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
         journal = Journal(settings.data_dir, settings.reservation_seconds)
         used = Used(store, seals.ledger, sizes)
         keep = settings.reservation_seconds
-        metering = Metering(used, commits, seals.ledger.floors, journal, keep=keep, clock=clock, ticks=ticks)
+        metering = Metering(used, commits, journal, keep=keep, clock=clock, ticks=ticks)
         stack.callback(metering.close)
 
         def unseal(quarters: Quarters) -> None:

@@ -123,7 +123,8 @@ def check(deck: Deck, asker: Asker, asked: Asked) -> Answer:
     known = deck.directory.limits.of(workspace.id)
     wanted = Wanted(asked.request_id or keys.mint_id("res"), asker.name, all_, asked.credits, deck.clock())
     period = period_of(deck, workspace)
-    verdict = deck.metering.check(workspace.id, period, [known[party] for party in all_ if party in known], wanted)
+    everything = access.operator_scope(deck, workspace.id)
+    verdict = deck.metering.check(everything, period, [known[party] for party in all_ if party in known], wanted)
     shown = verdict.standings
     if who is not None and not _sees_all(who):
         own = {*_own(deck, who)}
@@ -155,7 +156,8 @@ def figures(deck: Deck, who: Who, view: View | None, kinds: Collection[Kind] = (
     chosen = [limit for (kind, _), limit in known.items() if not kinds or kind in kinds]
     chosen = [limit for limit in chosen if not ids or (limit.party[1] or scope.workspace_id) in ids]
     chosen.sort(key=lambda limit: (order.index(limit.party[0]), limit.party[1]))
-    standings = deck.metering.standings(scope.workspace_id, period_of(deck, who.workspace), chosen) if chosen else ()
+    everything = access.operator_scope(deck, scope.workspace_id)
+    standings = deck.metering.standings(everything, period_of(deck, who.workspace), chosen) if chosen else ()
     names = {kind: deck.directory.labels.names(scope.workspace_id, LABELS[kind]) for kind in {limit.party[0] for limit in chosen}}
     return Table(_COLUMNS, [_row(standing, names[standing.limit.party[0]], scope.workspace_id) for standing in standings])
 

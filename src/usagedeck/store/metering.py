@@ -19,9 +19,9 @@ from decimal import Decimal
 import structlog
 
 from usagedeck.errors import Conflict, TooBusy, UsagedeckError
-from usagedeck.floors import Floor, Floors
 from usagedeck.meters import ZERO, Amounts, Kind, Limit, Meter, Party, Reservation, Standing, add, parties
 from usagedeck.seals import QUARTER
+from usagedeck.sql import Scope
 from usagedeck.store.arriving import Spent, credits_of
 from usagedeck.store.commits import Commits
 from usagedeck.store.reservations import Journal
@@ -85,8 +85,8 @@ class _Space:
     """Of groups, too."""
     changes: int = 0
     """How often what was counted has ceased to hold."""
-    floor: Floor = field(default_factory=Floor)
-    """That of the last question: what was deleted since was counted before."""
+    scope: Scope | None = None
+    """That of the question it was begun with: what has expired since was counted before."""
     unsure: int = 0
     """The place up to which the store has to be asked before the next answer."""
     touched: float = 0.0
@@ -105,7 +105,6 @@ class Metering:
         self,
         used: Used,
         commits: Commits,
-        floors: Floors,
         journal: Journal,
         *,
         keep: float,
@@ -115,7 +114,6 @@ class Metering:
         """`keep` is how many seconds a reservation lasts on the clock `ticks`, which nobody sets."""
         self._used = used
         self._commits = commits
-        self._floors = floors
         self._journal = journal
         self._keep = keep
         self._clock = clock
@@ -186,15 +184,16 @@ class Metering:
 
     # --- what is asked
 
-    def check(self, workspace: str, period: Window, limits: Sequence[Limit], wanted: Wanted) -> Verdict:
-        """Whether there is room for a request in all the limits, and if so, what it may cost is reserved at once.
+    def check(self, scope: Scope, period: Window, limits: Sequence[Limit], wanted: Wanted) -> Verdict:
+        """Whether there is room for a request in all the limits, and if so, what it may cost is reserved at once. `scope` is the
+        whole workspace.
 
         Whoever asks again by the same id changes the reservation. Raises `Conflict` for the id of somebody else's,
         `TooBusy` when too much is reserved, and what questions raise.
         """
         tries = 0
         while True:
-            with self._ready(workspace, period, limits) as space:
+            with self._ready(scope, period, limits) as space:
                 before = self._mine(space, wanted)
                 standings = [space.meter.standing(limit, before if wanted.credits is not None else None) for limit in limits]
                 credits_ = wanted.credits or ZERO
@@ -248,13 +247,13 @@ class Metering:
             self._journal.ended(workspace, [id_])
             return found
 
-    def standings(self, workspace: str, period: Window, limits: Sequence[Limit]) -> Sequence[Standing]:
-        """How limits stand, with everything counted that has arrived. Raises what questions raise."""
-        with self._ready(workspace, period, limits) as space:
+    def standings(self, scope: Scope, period: Window, limits: Sequence[Limit]) -> Sequence[Standing]:
+        """How limits of the whole workspace stand, with everything counted that has arrived. Raises what questions raise."""
+        with self._ready(scope, period, limits) as space:
             behind = space.meter.behind
         if behind:
             self._count(space)
-        with self._ready(workspace, period, limits) as space:
+        with self._ready(scope, period, limits) as space:
             return [space.meter.standing(limit) for limit in limits]
 
     # --- meters
@@ -288,11 +287,11 @@ class Metering:
             self._journal.ended(space.id, over)
 
     @contextmanager
-    def _ready(self, workspace: str, period: Window, limits: Sequence[Limit]) -> Iterator[_Space]:
+    def _ready(self, scope: Scope, period: Window, limits: Sequence[Limit]) -> Iterator[_Space]:
         """The same when all that was used of the limits in the period is known, but for what is arriving."""
         groups = any(limit.party[0] is Kind.GROUP for limit in limits)
         while True:
-            with self._open(workspace) as space:
+            with self._open(scope.workspace_id) as space:
                 counted = space.holds(period, groups=groups)
                 if counted and space.unsure <= space.meter.place:
                     yield space
@@ -300,9 +299,9 @@ class Metering:
             if counted:
                 self._count(space)
             else:
-                self._begin(space, period, groups=groups)
+                self._begin(space, scope, period, groups=groups)
 
-    def _begin(self, space: _Space, period: Window, *, groups: bool) -> None:
+    def _begin(self, space: _Space, scope: Scope, period: Window, *, groups: bool) -> None:
         """Count a period from its start. Commits are told under the same lock, so none falls between the place and the meter."""
         with space.asking:
             with self._telling, space.lock:
@@ -313,51 +312,47 @@ class Metering:
                 changes, place = space.changes, self._commits.latest
                 reserved = [one.id for one in space.meter.reservations.values()]
                 first = min((one.made for one in space.meter.reservations.values()), default=0)
-            floor = self._floors[space.id]
-            used, since = self._whole(place, space.id, period, floor, groups=groups)
-            present = self._used.present(space.id, floor, reserved, first, self._clock())
+            used, since = self._whole(place, scope, period, groups=groups)
+            present = self._used.present(scope, reserved, first, self._clock())
             with space.lock:
                 if space.changes != changes or space.period != period:
                     return
                 space.meter.count(place, used)
                 ended = [id_ for id_ in present if space.meter.drop(id_)]
-                space.counted, space.groups, space.floor, space.meter.since = True, groups, floor, since
+                space.counted, space.groups, space.scope, space.meter.since = True, groups, scope, since
                 space.next_count = self._ticks() + COUNT_EVERY
                 self._journal.ended(space.id, ended)
 
-    def _whole(
-        self, place: int, workspace: str, period: Window, floor: Floor, *, groups: bool
-    ) -> tuple[Amounts, Mapping[Kind, int]]:
+    def _whole(self, place: int, scope: Scope, period: Window, *, groups: bool) -> tuple[Amounts, Mapping[Kind, int]]:
         """What was used in a period up to a place, of rollups where that can be: without groups, when nothing came late since."""
         lately = 0 if groups else self._clock() - HOUR
         usual = lately - lately % QUARTER
         if usual > 0:
-            found = self._used.through(place, workspace, period, floor, usual)
+            found = self._used.through(place, scope, period, usual)
             with self._telling:
-                touched, coming = self._commits.since(workspace, place), self._coming.get(workspace, ())
+                touched, coming = self._commits.since(scope.workspace_id, place), self._coming.get(scope.workspace_id, ())
             if touched is not None and all(quarter >= usual for quarter in (*touched, *coming)):
                 return found
-        return self._used.through(place, workspace, period, floor)
+        return self._used.through(place, scope, period)
 
     def _count(self, space: _Space) -> None:
         """Count what arrived since the last place."""
         with space.asking:
             with space.lock:
-                if not space.counted or space.period is None:
+                if not space.counted or space.period is None or space.scope is None:
                     return
-                period, changes, place = space.period, space.changes, space.meter.place
-            upto, floor = self._commits.latest, self._floors[space.id]
+                scope, period, changes, place = space.scope, space.period, space.changes, space.meter.place
+            upto = self._commits.latest
             quarters = self._commits.since(space.id, place)
             if quarters is None:  # so much was written since that nobody knows where: all of it is counted anew
                 with space.lock:
                     if space.changes == changes:
                         space.counted, space.changes = False, changes + 1
                 return
-            amounts = self._used.between(place, upto, space.id, period, space.floor, quarters)
+            amounts = self._used.between(place, upto, scope, period, quarters)
             with space.lock:
                 if space.period == period and space.changes == changes:
                     space.meter.count(upto, amounts)
-                    space.floor = floor
 
     # --- in the background
 

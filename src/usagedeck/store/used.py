@@ -8,7 +8,6 @@ from typing import Protocol
 from usagedeck import sql
 from usagedeck.catalog import DIMENSIONS, METRICS, Subject
 from usagedeck.events import version
-from usagedeck.floors import Floor
 from usagedeck.meters import ZERO, Amounts, Kind, Party, add, parties
 from usagedeck.query import Query, Selection
 from usagedeck.seals import QUARTER, Ledger
@@ -35,9 +34,7 @@ class Used:
         self._ledger = ledger
         self._sizes = sizes
 
-    def through(
-        self, place: int, workspace: str, period: Window, floor: Floor, usual: int = 0
-    ) -> tuple[Amounts, Mapping[Kind, int]]:
+    def through(self, place: int, scope: Scope, period: Window, usual: int = 0) -> tuple[Amounts, Mapping[Kind, int]]:
         """What was used in a period of what arrived up to a place, and of what is not known from its start, from when on it is.
 
         Below the floor nothing ever changes any more, and below the instant `usual` the caller sees to it that nothing was
@@ -45,9 +42,8 @@ class Used:
         not hold groups.
         """
         amounts: dict[Party, Decimal] = {}
-        scope = Scope(workspace, None, floor)
         since: dict[Kind, int] = {}
-        at = min(max(period.start, floor.events, usual), period.end)
+        at = min(max(period.start, scope.floor.events, usual), period.end)
         if at > period.start:
             below = Selection(Subject.REQUESTS, replace(period, end=at))
             by = (DIMENSIONS["user_id"], DIMENSIONS["api_key_id"])
@@ -63,7 +59,7 @@ class Used:
             _add_rows(amounts, self._store.run(sql.compile_used(replace(period, start=at), scope, version(place))))
         return amounts, since
 
-    def between(self, place: int, upto: int, workspace: str, period: Window, floor: Floor, quarters: Collection[int]) -> Amounts:
+    def between(self, place: int, upto: int, scope: Scope, period: Window, quarters: Collection[int]) -> Amounts:
         """What was used of what arrived behind a place and up to another one, when all of it went into these quarter-hours."""
         amounts: dict[Party, Decimal] = {}
         stretches = both((period.start, period.end), joined((quarter, quarter + QUARTER) for quarter in quarters))
@@ -71,16 +67,16 @@ class Used:
             stretches = [(stretches[0][0], stretches[-1][1])]
         if stretches:
             arrived = sql.Arrivals(version(upto), version(place), stretches)
-            _add_rows(amounts, self._store.run(sql.compile_arrived_credits(period, Scope(workspace, None, floor), arrived)))
+            _add_rows(amounts, self._store.run(sql.compile_arrived_credits(period, scope, arrived)))
         return amounts
 
-    def present(self, workspace: str, floor: Floor, ids: Sequence[str], first: int, now: int) -> Sequence[str]:
+    def present(self, scope: Scope, ids: Sequence[str], first: int, now: int) -> Sequence[str]:
         """Those of the ids whose requests are there, begun at most a day before the instant `first`."""
         if not ids:
             return ()
         start = max(0, min(first, now) - DAY)
         window = Window(start, now + DAY, zone("UTC"))
-        return [str(row[0]) for row in self._store.run(sql.compile_present(window, Scope(workspace, None, floor), ids))]
+        return [str(row[0]) for row in self._store.run(sql.compile_present(window, scope, ids))]
 
 
 def _add_rows(amounts: dict[Party, Decimal], rows: Iterable[Row]) -> None:
