@@ -96,16 +96,17 @@ def _entered(deck: Deck, claims: Claims, invitation: str | None, address: str) -
     _check_domain(deck, claims)
     opened = joining.open_link(deck, invitation, None) if invitation else None
     invited = opened.invitation if opened else None
-    user = deck.directory.identities.user(claims.issuer, claims.subject)
-    if user is None:
-        user = _linked(deck, claims, invited.email if invited else None, address)
-    if invited is None:
-        return user, None
-    if user.email != invited.email:
+    known = deck.directory.identities.user(claims.issuer, claims.subject)
+    email = known.email if known else _verified_email(claims)
+    if invited is not None and email != invited.email:
         raise NotAllowed(
-            f"This invitation is for {invited.email}, and the identity provider says that you are {user.label}.",
+            f"This invitation is for {invited.email}, and the identity provider says that you are "
+            f"{known.label if known else email}.",
             code="not_invited",
         )
+    user = known or _linked(deck, claims, address, invited=invited is not None)
+    if invited is None:
+        return user, None
     joining.use(deck, invited, user, address)
     return user, invited.workspace_id
 
@@ -116,25 +117,27 @@ def _check_domain(deck: Deck, claims: Claims) -> None:
         raise NotAllowed("Only people with an e-mail address of certain domains may sign in here.", code="domain_not_allowed")
 
 
-def _linked(deck: Deck, claims: Claims, invited: str | None, address: str) -> User:
-    """Somebody whom the provider names for the first time."""
+def _verified_email(claims: Claims) -> str:
     if claims.email is None:
         raise NotAllowed(
             "The identity provider says of no e-mail address of yours that it is verified, so nobody here can be found by it.",
             code="email_not_verified",
         )
-    directory, settings = deck.directory, deck.settings
-    user, member = directory.people.by_email(claims.email), None
+    return claims.email
+
+
+def _linked(deck: Deck, claims: Claims, address: str, *, invited: bool) -> User:
+    """Somebody whom the provider names for the first time. `invited`: what they will be is in an invitation, not in settings."""
+    directory, settings, email = deck.directory, deck.settings, _verified_email(claims)
+    user, member = directory.people.by_email(email), None
     if user is None:
-        user = User(keys.mint_id("user"), claims.email, claims.name, None, deck.clock())
-        if settings.oidc_workspace and directory.workspaces.get(settings.oidc_workspace):
+        user = User(keys.mint_id("user"), email, claims.name, None, deck.clock())
+        if not invited:
+            if not (settings.oidc_workspace and directory.workspaces.get(settings.oidc_workspace)):
+                raise NotAllowed(
+                    f"Nobody here has the address {email}. Ask an owner or admin for an invitation.", code="unknown_person"
+                )
             member = Member(settings.oidc_workspace, user.id, Role(settings.oidc_role), full_read=False, created_at=deck.clock())
-        if invited == claims.email:
-            member = None  # the invitation says what they are
-        elif member is None:
-            raise NotAllowed(
-                f"Nobody here has the address {claims.email}. Ask an owner or admin for an invitation.", code="unknown_person"
-            )
     directory.identities.link(claims.issuer, claims.subject, user, member)
     actor = Actor("user", user.id, address)
     whose = [space.id for space, _ in access.memberships(deck, user.id)]

@@ -166,11 +166,14 @@ def test_somebody_unknown_needs_an_invitation(usual: Place, tenant: House, someb
 def test_an_invitation_of_another_address_is_not_theirs(usual: Place, tenant: House, somebody: str) -> None:
     token = token_of(tenant.do(admin.CreateInvitation(workspace=tenant.workspace_id, email="other@x.test")))
     with usual.client() as client:
-        assert problem(enter(client, somebody, invitation=token), 403)["code"] == "unknown_person"
-    tenant.do(admin.AddUser(workspace=tenant.workspace_id, id=somebody, email=f"{somebody}@x.test"))
+        assert problem(enter(client, somebody, invitation=token), 403)["code"] == "not_invited"
+    email = f"{somebody}@x.test"
+    tenant.do(admin.AddUser(workspace=tenant.workspace_id, id=somebody, email=email, password=PASSWORD))
     with usual.client() as client:
         assert problem(enter(client, somebody, invitation=token), 403)["code"] == "not_invited"
         nobody(client)
+        assert usual.deck.directory.identities.of_user(somebody) == [], "who is refused is linked to nothing"
+        assert client.post("/api/v1/session", json={"email": email, "password": PASSWORD}).status_code == 204
         assert client.post("/api/v1/invitations/open", json={"token": token}).status_code == 200, "it waits on"
 
 
