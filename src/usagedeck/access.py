@@ -183,12 +183,6 @@ def require(who: Who, permission: Permission) -> None:
         raise NotAllowed(f"{said} missing the permission {permission} to execute this operation.", code="missing_permissions")
 
 
-def require_manager(who: Who) -> None:
-    """Raises `NotAllowed` unless an owner or admin asks, signed in: what people manage is no key's business."""
-    if who.role not in (Role.OWNER, Role.ADMIN):
-        raise NotAllowed("Only owners and admins of the workspace may do this, signed in.", code="insufficient_permissions")
-
-
 def scope(deck: Deck, who: Who, view: View | None) -> Scope:
     """The rows this asker may read in this view; the widest allowed when no view is named. None below the workspace's floor.
 

@@ -3,6 +3,7 @@
 The token of a link is the only way in: without a valid one nothing is said, not even whether an address has an account.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,10 @@ from usagedeck.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 
 LINK = "/join#"
 """The page of a link, and the token behind it: what stands behind the # is sent to no server and logged by none."""
+
+
+INVITABLE: Mapping[Role, tuple[Role, ...]] = {Role.OWNER: tuple(Role), Role.ADMIN: (Role.MEMBER, Role.VIEWER)}
+"""The roles that members of a role may invite to."""
 
 
 class State(StrEnum):
@@ -54,13 +59,13 @@ class Opened:
 
 
 def may_invite(deck: Deck, workspace_id: str, sender: str, role: Role) -> bool:
-    """Owners invite to every role, admins to those that may less than they; "" is whoever runs the server."""
+    """Whether a member may invite to a role; "" is whoever runs the server."""
     if not sender:
         return True
     member = deck.directory.people.member(workspace_id, sender)
     if member is None or member.locked_at is not None:
         return False
-    return member.role == Role.OWNER or (member.role == Role.ADMIN and role in (Role.MEMBER, Role.VIEWER))
+    return role in INVITABLE.get(Role(member.role), ())
 
 
 def state(deck: Deck, invitation: Invitation) -> State:

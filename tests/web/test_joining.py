@@ -13,7 +13,7 @@ from tests.web.conftest import Place
 from tests.web.test_account import PASSWORD, audit, signed_in
 from tests.web.test_problems import problem
 from usagedeck import admin
-from usagedeck.access import Role
+from usagedeck.access import Permission, Role
 from usagedeck.catalog import Label
 from usagedeck.times import DAY, iso
 
@@ -277,9 +277,10 @@ def test_who_may_invite_whom(place: Place, tenant: House, sender: Role) -> None:
             assert problem(client.delete("/api/v1/workspace/invitations/x"), 403)["code"] == "insufficient_permissions"
 
 
-def test_no_key_manages_invitations(place: Place, sender: httpx2.Client) -> None:
-    with place.client("operator") as operator, place.client() as nobody:
-        for client, status in ((sender, 403), (nobody, 401)):
+def test_no_key_manages_invitations(place: Place, tenant: House, sender: httpx2.Client) -> None:
+    manages, _ = tenant.key_who(permissions=list(Permission))
+    with place.client("operator") as operator, place.client() as nobody, place.client(manages) as manager:
+        for client, status in ((sender, 403), (nobody, 401), (manager, 403)):
             assert client.get("/api/v1/workspace/invitations").status_code == status
             assert client.post("/api/v1/workspace/invitations", json={"email": "a@b"}).status_code == status
             assert client.delete("/api/v1/workspace/invitations/x").status_code == status

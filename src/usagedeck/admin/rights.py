@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from usagedeck import joining
 from usagedeck.access import Permission, Role, Who, require
 from usagedeck.admin.command import Answer, Command, not_found, told
 from usagedeck.admin.groups import (
@@ -22,6 +23,7 @@ from usagedeck.admin.groups import (
     RemoveGroup,
     RemoveServiceAccount,
 )
+from usagedeck.admin.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from usagedeck.admin.keys import PUT_PERMISSIONS, ListKeys, PutKey, RevokeKey, no_active_key
 from usagedeck.admin.names import ListWebhooks, PutWebhook, RemoveWebhook
 from usagedeck.admin.people import ListMembers, PutMember, RemoveMember
@@ -73,7 +75,12 @@ class Right:
 _MANAGERS = MappingProxyType({Role.OWNER: Reach.ALL, Role.ADMIN: Reach.ALL})
 
 OWNERS = Right("make, change and remove owners", {Role.OWNER: Reach.ALL})
-INVITATIONS = Right("invite people", {Role.OWNER: Reach.ALL, Role.ADMIN: Reach.SOME}, (), "as member or viewer")
+INVITATIONS = Right(
+    "invite people",
+    {role: Reach.ALL if to == tuple(Role) else Reach.SOME for role, to in joining.INVITABLE.items()},
+    (CreateInvitation, ListInvitations, RevokeInvitation),
+    "as member or viewer",
+)
 MEMBERS = Right("look after members", _MANAGERS, (ListMembers, PutMember, RemoveMember))
 GROUPS = Right(
     "look after groups and service accounts",
@@ -139,8 +146,7 @@ def givable(who: Who) -> tuple[Role, ...]:
 
 def invitable(who: Who) -> tuple[Role, ...]:
     """The roles that somebody may invite to."""
-    reach = INVITATIONS.of(who.role) if who.role else Reach.NONE
-    return {Reach.ALL: tuple(Role), Reach.SOME: (Role.MEMBER, Role.VIEWER), Reach.NONE: ()}[reach]
+    return joining.INVITABLE.get(who.role, ()) if who.role else ()
 
 
 def allowed(deck: Deck, command: Command, who: Who, *, new: bool) -> Command:
@@ -157,6 +163,8 @@ def allowed(deck: Deck, command: Command, who: Who, *, new: bool) -> Command:
         return _key(deck, command, who, reach, new=new)
     if isinstance(command, PutMember | RemoveMember):
         return _member(deck, command, who)
+    if right is INVITATIONS:
+        return _invitation(command, who)
     if not new and (find := _FIND.get(type(command))):
         kind, get = find
         if get(deck, who.workspace.id, getattr(command, "id", "")) is None:
@@ -196,6 +204,13 @@ def _member(deck: Deck, command: PutMember | RemoveMember, who: Who) -> Command:
     if Role.OWNER in roles and (who.role is None or OWNERS.of(who.role) is Reach.NONE):
         raise NotAllowed(OWNERS.refusal, field="role", code="insufficient_permissions")
     return replace(command, keep_owner=True)
+
+
+def _invitation(command: Command, who: Who) -> Command:
+    """A link is worth what its sender may do, so somebody has to be its sender."""
+    if who.role is None:
+        raise NotAllowed("People invite people: sign in to do so.", code="insufficient_permissions")
+    return replace(command, sender=who.user_id) if isinstance(command, CreateInvitation) else command
 
 
 def _key(deck: Deck, command: PutKey | RevokeKey, who: Who, reach: Reach, *, new: bool) -> Command:

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
 from pydantic import BaseModel, Field
 
-from usagedeck import access, admin, joining, passwords
-from usagedeck.access import Role, Who
+from usagedeck import admin, joining, passwords
+from usagedeck.access import Role
 from usagedeck.joining import Asks, State
 from usagedeck.times import iso
 from usagedeck.web.auth import COOKIE, DeckOf, address_of, origin_of, set_session, who_asks
@@ -127,17 +127,11 @@ def accept(request: Request, deck: DeckOf, body: Accepting) -> Response:
     return response
 
 
-def _manager(request: Request, deck: DeckOf, workspace: str | None) -> Who:
-    who = who_asks(request, deck, workspace)
-    access.require_manager(who)
-    return who
-
-
 @router.get("/workspace/invitations", response_model=InvitationsOut, summary="List invitations", tags=["account"])
 def invitations(request: Request, deck: DeckOf, workspace: WorkspaceAsked = None) -> Response:
     """The invitations of the workspace, newest first, without their links. For owners and admins."""
-    who = _manager(request, deck, workspace)
-    return json(admin.perform(deck, admin.ListInvitations(workspace=who.workspace.id), access.actor(who)))
+    who = who_asks(request, deck, workspace)
+    return json(admin.perform_for(deck, admin.ListInvitations(workspace=who.workspace.id), who))
 
 
 @router.post(
@@ -146,9 +140,9 @@ def invitations(request: Request, deck: DeckOf, workspace: WorkspaceAsked = None
 def invite(request: Request, deck: DeckOf, body: InvitationIn, workspace: WorkspaceAsked = None) -> Response:
     """A link for an e-mail address, good once. It is in this answer and nowhere else; hand it over yourself. A link that was sent
     to the same address before works no more."""
-    who = _manager(request, deck, workspace)
-    said = {**body.model_dump(), "workspace": who.workspace.id, "sender": who.user_id}
-    made = admin.perform(deck, command_of(admin.CreateInvitation, said), access.actor(who))
+    who = who_asks(request, deck, workspace)
+    said = {**body.model_dump(), "workspace": who.workspace.id}
+    made = admin.perform_for(deck, command_of(admin.CreateInvitation, said), who, new=True)
     token = str(made["link"]).partition("#")[2]
     return json({**made, "link": f"{origin_of(request, deck)}{joining.LINK}{token}"}, 201)
 
@@ -156,7 +150,7 @@ def invite(request: Request, deck: DeckOf, body: InvitationIn, workspace: Worksp
 @router.delete("/workspace/invitations/{id}", status_code=204, summary="Take an invitation back", tags=["account"])
 def revoke(request: Request, deck: DeckOf, id: str, workspace: WorkspaceAsked = None) -> Response:  # noqa: A002 - its name in the path
     """Its link works no more. For owners and admins."""
-    who = _manager(request, deck, workspace)
+    who = who_asks(request, deck, workspace)
     said = {"workspace": who.workspace.id, "id": id}
-    admin.perform(deck, command_of(admin.RevokeInvitation, said), access.actor(who))
+    admin.perform_for(deck, command_of(admin.RevokeInvitation, said), who)
     return Response(status_code=204)
