@@ -225,7 +225,8 @@ def _key(deck: Deck, command: PutKey | RevokeKey, who: Who, reach: Reach, *, new
     if reach is Reach.SOME:
         if command.user not in (UNSET, who.user_id):
             raise NotAllowed("Only owners and admins make keys for others; leave user out.", field="user", code="not_yours")
-        _only_rename(command, new=new)
+        if not new:
+            _only_rename(command)
         if told(command.platform_permissions, []):
             raise NotAllowed(
                 "Only owners and admins grant permissions of other parts of the platform; leave platform_permissions out.",
@@ -238,10 +239,10 @@ def _key(deck: Deck, command: PutKey | RevokeKey, who: Who, reach: Reach, *, new
     return command
 
 
-def _only_rename(command: PutKey, *, new: bool) -> None:
+def _only_rename(command: PutKey) -> None:
     """Of a key that is there its owner's admins have the last word: what they disabled or limited stays so."""
-    kept = ("permissions", "platform_permissions", "disabled", "expires_at", "allowed_ips", "credit_limit")
-    said = next((name for name in kept if not new and getattr(command, name) is not UNSET), None)
+    theirs = ("workspace", "id", "label", "user")
+    said = next((name for name in command.__struct_fields__ if name not in theirs and getattr(command, name) is not UNSET), None)
     if said:
         raise NotAllowed(
             f"Only owners and admins change {said} of a key that is there; revoke it and make another.",
