@@ -146,7 +146,7 @@ def _put_member(deck: Deck, command: PutMember) -> Answer:
             workspace.id,
             user.id,
             role=told(command.role, Role.MEMBER),
-            full_read=told(command.full_read, False),  # noqa: FBT003 - a value
+            full_read=told(command.full_read, otherwise=False),
             credit_limit=told(command.credit_limit, None),
         )
     values = given(role=command.role, full_read=command.full_read, credit_limit=command.credit_limit)

@@ -122,12 +122,12 @@ def _put(deck: Deck, command: PutWorkspace) -> Answer:
             time_zone=_zone(told(command.time_zone, "UTC")),
             billing_day=told(command.billing_day, 1),
             concurrency_limit=told(command.concurrency_limit, None),
-            full_ip=told(command.full_ip, False),  # noqa: FBT003 - a value
+            full_ip=told(command.full_ip, otherwise=False),
             retention_days=retention,
             rollup_days=rollups,
             redactions=_redactions(told(command.redactions, [])),
             credit_limit=told(command.credit_limit, None),
-            exchanges=told(command.exchanges, False),  # noqa: FBT003 - a value
+            exchanges=told(command.exchanges, otherwise=False),
             exchange_days=_exchange_days(command, None, retention),
         )
         return {**_shown(made), "created": True}
@@ -208,7 +208,7 @@ def _exchange_days(command: PutWorkspace, before: Workspace | None, days: int | 
     """Once they were collected they have an age for good: what is on the disk has to expire."""
     known = before.exchange_days if before else None
     wanted = told(command.exchange_days, known)
-    if wanted is None and told(command.exchanges, False):  # noqa: FBT003 - a value
+    if wanted is None and told(command.exchanges, otherwise=False):
         wanted = EXCHANGE_DAYS
     if days is None or wanted is None or wanted <= days:
         return wanted

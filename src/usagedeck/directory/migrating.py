@@ -42,7 +42,8 @@ def migrate(engine: Engine, revision: str = _HEAD) -> None:
             if engine.dialect.name == SQLITE:
                 # Left to itself the driver commits after every CREATE and ALTER, and a crash between two of them would leave
                 # tables that no migration made and none can make again.
-                connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
+                driver: Any = connection.connection.driver_connection
+                driver.isolation_level = None
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
