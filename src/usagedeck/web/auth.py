@@ -14,6 +14,7 @@ from usagedeck.access import Who
 from usagedeck.admin import rights
 from usagedeck.deck import Deck
 from usagedeck.errors import NotFound, NotSignedIn
+from usagedeck.passwords import MAX_PASSWORD, MIN_PASSWORD
 from usagedeck.times import iso
 from usagedeck.web.asking import TICKET
 from usagedeck.web.problems import REFUSALS, json
@@ -74,7 +75,7 @@ class SignIn(BaseModel):
     """Credentials of a person."""
 
     email: str = Field(max_length=200)
-    password: str = Field(max_length=1000)
+    password: str = Field(max_length=MAX_PASSWORD)
 
 
 router = APIRouter(
@@ -130,8 +131,8 @@ def sign_out(request: Request, deck: DeckOf) -> Response:
 class NewPassword(BaseModel):
     """Another password for whoever is signed in."""
 
-    password: str = Field(max_length=1000, description="The present one.")
-    new_password: str = Field(max_length=1000, description="At least 10 characters.")
+    password: str = Field(max_length=MAX_PASSWORD, description="The present one.")
+    new_password: str = Field(max_length=MAX_PASSWORD, description=f"At least {MIN_PASSWORD} characters.")
 
 
 @router.post("/account/password", status_code=204, summary="Change my password")

@@ -32,7 +32,9 @@ class Accepting(Link):
     """Who joins by it."""
 
     name: str = Field("", max_length=200, description="What others call them; only of somebody new.")
-    password: str | None = Field(None, max_length=1000, description="The password they choose, where one is asked for.")
+    password: str | None = Field(
+        None, max_length=passwords.MAX_PASSWORD, description="The password they choose, where one is asked for."
+    )
 
 
 class OpenedOut(BaseModel):
