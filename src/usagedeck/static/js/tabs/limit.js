@@ -47,7 +47,7 @@ class Limit extends LitElement {
     const asked = party && {kind: party[0], id: party[1], scope: state.scope};
     if (asked && me.workspaces.length > 1) asked.workspace = state.workspace;
     const url = asked && `/api/v1/limits?${new URLSearchParams(asked)}`;
-    if (url !== this._url) this._answer = null;
+    if (url !== this._url) [this._answer, this._problem] = [null, null];
     if (url === this._url && asOf === this._asOf) return;
     [this._url, this._asOf] = [url, asOf];
     if (url) this._ask(url, asOf);
