@@ -52,9 +52,9 @@ class Page {
     return this.state.scope === 'workspace' || !this.catalog.dimension(name).workspace_only;
   }
 
-  /** A link to a changed state that works like any link: in a new tab, too. */
-  link(change, content) {
-    return html`<a href=${this.href(change)} @click=${(event) => {
+  /** A link to a changed state that works like any link: in a new tab, too. @param [current] it leads to where one is */
+  link(change, content, current = false) {
+    return html`<a href=${this.href(change)} aria-current=${current ? 'page' : nothing} @click=${(event) => {
       if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
       event.preventDefault();
       this.go(change);

@@ -56,13 +56,7 @@ class Area extends LitElement {
 
   _way(name, title, reason) {
     if (reason) return html`<span class="closed" title=${reason}>${title}<span class="only-read">: ${reason}</span></span>`;
-    const {page} = this;
-    return html`<a href=${page.href({tab: name})} aria-current=${name === page.state.tab ? 'page' : nothing}
-      @click=${(event) => {
-        if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-        event.preventDefault();
-        page.go({tab: name});
-      }}>${title}</a>`;
+    return this.page.link({tab: name}, title, name === this.page.state.tab);
   }
 
   _closed(reason) {
