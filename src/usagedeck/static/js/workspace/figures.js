@@ -55,5 +55,5 @@ export function ofLimit({formats}, limit, row) {
     <span class="bar" aria-hidden="true"><span class=${part >= 1 ? 'full' : ''} .style=${`width:${Math.min(100, part * 100)}%`}></span></span>`;
 }
 
-/** A limit as a field has it: whole credits, or none. */
-export const limitOf = (text) => (text === '' || text === null ? null : Number(text));
+/** A whole number as a field has it; null where there is none. */
+export const wholeOf = (text) => (text === '' || text === null ? null : Number(text));

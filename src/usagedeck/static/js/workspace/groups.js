@@ -4,7 +4,7 @@ import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import '../ui/controls.js';
 import {AreaPart, areaUrl} from './asking.js';
-import {limitOf, listStyles, many, ofLimit, on, standings} from './figures.js';
+import {listStyles, many, ofLimit, on, standings, wholeOf} from './figures.js';
 import {mayBe, permissionTicks} from './key-form.js';
 import {confirmation, sheetStyles} from './sheet.js';
 
@@ -86,7 +86,7 @@ class Groups extends AreaPart {
           name: values.get('name').trim(),
           users: values.getAll('users'),
           permissions: values.getAll('permissions'),
-          credit_limit: limitOf(values.get('credit_limit')),
+          credit_limit: wholeOf(values.get('credit_limit')),
         }),
     });
   }
@@ -146,7 +146,7 @@ class ServiceAccounts extends AreaPart {
       body: () => html`${nameField(a)}${creditField(a)}`,
       action: a ? 'Save' : 'Make the service account',
       act: async (values) => {
-        const body = {name: values.get('name').trim(), credit_limit: limitOf(values.get('credit_limit'))};
+        const body = {name: values.get('name').trim(), credit_limit: wholeOf(values.get('credit_limit'))};
         await this.change(a ? 'PATCH' : 'POST', `workspace/service-accounts${a ? `/${encodeURIComponent(a.id)}` : ''}`, body);
       },
     });

@@ -4,7 +4,7 @@ import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import {copyButton} from '../ui/copy.js';
 import {AreaPart, areaUrl} from './asking.js';
-import {limitOf, listStyles, on, tag} from './figures.js';
+import {listStyles, on, tag, wholeOf} from './figures.js';
 import {ROLES, roleTicks} from './roles.js';
 import {confirmation, sheetStyles} from './sheet.js';
 
@@ -83,7 +83,7 @@ class Invitations extends AreaPart {
           role: values.get('role'),
           full_read: values.has('full_read'),
           groups: values.getAll('groups'),
-          credit_limit: limitOf(values.get('credit_limit')),
+          credit_limit: wholeOf(values.get('credit_limit')),
         });
         return {
           title: 'Send them the link',

@@ -1,6 +1,6 @@
 /** What is asked when a key is made or changed, and what is sent of it. */
 import {html, nothing} from '../../vendor/lit.js';
-import {limitOf} from './figures.js';
+import {wholeOf} from './figures.js';
 
 const DAY = 86_400_000;
 
@@ -81,7 +81,7 @@ export function keyBody(values, page, {manages, key = null}) {
     permissions: values.getAll('permissions'),
     expires_at: /^\d+$/.test(expires) ? page.now() + Number(expires) * DAY : expires || null,
     allowed_ips: values.get('allowed_ips').split(/[\s,]+/).filter(Boolean),
-    credit_limit: limitOf(values.get('credit_limit')),
+    credit_limit: wholeOf(values.get('credit_limit')),
     ...(manages ? {user: values.get('user') || null} : {}),
   };
   if (!key) return body;

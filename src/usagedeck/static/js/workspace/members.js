@@ -4,7 +4,7 @@ import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import '../ui/controls.js';
 import {AreaPart, areaUrl} from './asking.js';
-import {limitOf, listStyles, many, ofLimit, on, standings, tag} from './figures.js';
+import {listStyles, many, ofLimit, on, standings, tag, wholeOf} from './figures.js';
 import './groups.js';
 import './invitations.js';
 import {ROLES, roleTicks} from './roles.js';
@@ -125,7 +125,7 @@ class Members extends AreaPart {
         await this._put(m, {
           role: values.get('role') ?? m.role,
           full_read: values.has('full_read'),
-          credit_limit: limitOf(values.get('credit_limit')),
+          credit_limit: wholeOf(values.get('credit_limit')),
         });
       },
     });

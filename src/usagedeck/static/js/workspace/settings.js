@@ -3,11 +3,10 @@ import {css, html, nothing} from '../../vendor/lit.js';
 import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import {AreaPart, areaUrl} from './asking.js';
+import {wholeOf} from './figures.js';
 import {confirmation, sheetStyles} from './sheet.js';
 
 const zones = () => Intl.supportedValuesOf('timeZone');
-const wholeOf = (text) => (text === '' ? null : Number(text));
-
 const days = (count) => `${count} ${count === 1 ? 'day' : 'days'}`;
 
 class Settings extends AreaPart {
