@@ -204,7 +204,7 @@ class EventReader:
             _no_nul(event)
         for name in self._amounts[kind]:
             if (amount := getattr(event, name)) is not None:
-                setattr(event, name, _amount(name, amount))
+                setattr(event, name, exact_amount(name, amount))
         if event.attributes:
             _check_attributes(event.attributes, settings)
         if kind == "request":
@@ -286,8 +286,8 @@ def _attributes(settings: Settings) -> Any:
     return Annotated[dict[key, Annotated[str, Meta(max_length=settings.max_long_text)]], Meta(max_length=settings.max_attributes)]
 
 
-def _amount(name: str, amount: Decimal) -> Decimal:
-    """An amount that the store holds exactly."""
+def exact_amount(name: str, amount: Decimal) -> Decimal:
+    """An amount as the store holds it. Raises `InvalidInput` for one that it cannot hold exactly."""
     if not amount.is_finite() or amount < 0:
         raise InvalidInput(f"{name} is {str(amount)[:40]}; amounts are zero or more.", field=name, code="out_of_range")
     if amount >= MAX_AMOUNT:

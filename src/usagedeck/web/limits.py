@@ -10,8 +10,8 @@ from fastapi import Query as Param
 from pydantic import BaseModel, ConfigDict, Field
 
 from usagedeck import access, limits
-from usagedeck.catalog import DECIMALS, MAX_AMOUNT
 from usagedeck.errors import InvalidInput
+from usagedeck.events import exact_amount
 from usagedeck.meters import Kind, Standing
 from usagedeck.report import About
 from usagedeck.table import json_rows, plain
@@ -67,17 +67,12 @@ class CheckIn(BaseModel):
 def _credits(text: str | None) -> Decimal | None:
     if text is None:
         return None
-    said = f'estimated_credits is "{text}"'
     try:
         amount = Decimal(text)
     except ArithmeticError:
-        raise InvalidInput(f'{said}, which is no number; send a decimal such as "12.5".', field="estimated_credits") from None
-    if not (amount.is_finite() and 0 <= amount < MAX_AMOUNT):
-        raise InvalidInput(f"{said}; it lies between 0 and {MAX_AMOUNT:,f}.", field="estimated_credits", code="out_of_range")
-    kept = round(amount, DECIMALS)
-    if kept != amount:
-        raise InvalidInput(f"{said}; at most {DECIMALS} decimals are kept.", field="estimated_credits", code="too_precise")
-    return kept
+        said = f'estimated_credits is "{text}", which is no number; send a decimal such as "12.5".'
+        raise InvalidInput(said, field="estimated_credits") from None
+    return exact_amount("estimated_credits", amount)
 
 
 class LimitOut(BaseModel):
