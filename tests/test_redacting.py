@@ -146,6 +146,7 @@ PLAIN = [
     "",
     "   \n",
     "100%",
+    '\ufeff{"a": "b"} \n',
     'data: {"delta": "he"}\n\ndata: {"delta": "llo"}\n\ndata: [DONE]\n',
 ]
 
@@ -154,6 +155,19 @@ PLAIN = [
 def test_what_has_no_secret_stays_to_the_last_blank(body: str) -> None:
     assert text(body) == body
     assert text(body, "", RULES) == body
+
+
+@pytest.mark.parametrize("before", ["\ufeff", " \ufeff\n", "\u00a0", "\x1e"])
+def test_what_stands_before_a_body_hides_nothing_in_it(before: str) -> None:
+    for body in (
+        f'{{"pwd": "{HIDE}", "ssn": "{HIDE}"}}',
+        f'data: {{"pwd": "{HIDE}"}}\n\ndata: [DONE]',
+        f"ssn={HIDE}&pwd={HIDE}",
+        json.dumps({"a": f'{before}{{"pwd": "{HIDE}"}}'}),
+    ):
+        assert HIDE not in text(before + body, "", RULES)
+    with pytest.raises(Unsure):
+        text(f'{before}{{"ssn": "{HIDE}", "cut', "", RULES)
 
 
 def test_what_is_written_anew_says_the_same() -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 from usagedeck.redacting.names import MARK, is_secret, is_secret_header
 from usagedeck.redacting.patterns import ALWAYS, Patterns
 from usagedeck.redacting.rules import ANY, DEEP, Rules, read_rules
-from usagedeck.redacting.trees import Tree, Unsure, storable
+from usagedeck.redacting.trees import Tree, Unsure, bare, storable
 
 MAX_INSIDE = 4
 """Texts within texts."""
@@ -79,7 +79,7 @@ class Redactor:
             return parted.decode("utf-8", "replace")
         if (made := self._json(text, inside)) is not None:
             return made
-        if _FORM.fullmatch(text.strip()):
+        if _FORM.fullmatch(bare(text)):
             return self._form(text, inside)
         return self._lines(text, content_type, inside)
 
@@ -89,7 +89,7 @@ class Redactor:
         trees = [self._tree_of(line) for line in lines]
         if self._paths:
             rest = [line for line, tree in zip(lines, trees, strict=True) if tree is None and line.strip()]
-            if rest and ("json" in content_type.lower() or any(map(_OPENS.match, rest))):
+            if rest and ("json" in content_type.lower() or any(_OPENS.match(bare(line)) for line in rest)):
                 raise Unsure("broken JSON, and rules name parts of it")
         pieces: list[tuple[str, Tree | None]] = []
         for is_tree, group in groupby(zip(lines, trees, strict=True), key=lambda one: one[1] is not None):
@@ -106,7 +106,7 @@ class Redactor:
         return self._clean_own("\n".join(written))
 
     def _tree_of(self, line: str) -> Tree | None:
-        found = _LINE.fullmatch(line.lstrip())
+        found = _LINE.fullmatch(bare(line))
         return Tree.read(found[2], self._paths) if found else None
 
     def _form(self, text: str, inside: int) -> str:
@@ -114,9 +114,9 @@ class Redactor:
         pieces = []
         for piece in text.split("&"):
             name, equals, value = piece.partition("=")
-            meant = unquote_plus(name)
+            meant = bare(unquote_plus(name))
             kept = unquote_plus(value)
-            if is_secret(meant.strip()) or self._hit(meant):
+            if is_secret(meant) or self._hit(meant):
                 pieces.append(f"{name}={quote_plus(MARK, '[]')}" if equals else name)
             elif (made := self._texts([kept], inside)[0]) != kept:
                 pieces.append(f"{name}={quote_plus(made, '[]')}")
@@ -232,12 +232,12 @@ def _sure(made: list[str] | None) -> list[str]:
 
 def _before(line: str) -> str:
     """What stands before the JSON of an event of a stream."""
-    return (found[1] or "") if (found := _LINE.fullmatch(line.lstrip())) else ""
+    return (found[1] or "") if (found := _LINE.fullmatch(bare(line))) else ""
 
 
 def _hides(text: str) -> bool:
     """Whether it may be JSON or another text in disguise."""
-    return "%" in text or text.lstrip()[:1] in ("{", "[") or _BASE64.search(text) is not None
+    return "%" in text or bare(text)[:1] in ("{", "[") or _BASE64.search(text) is not None
 
 
 def _plain_of_base64(text: str) -> str:

@@ -56,7 +56,8 @@ class Tree:
     @classmethod
     def read(cls, text: str, paths: Sequence[Path]) -> Optional["Tree"]:
         """None when the text is no object and no list. Raises `Unsure` when it is nested too deeply to tell."""
-        if text.lstrip()[:1] not in ("{", "["):
+        text = bare(text)
+        if text[:1] not in ("{", "["):
             return None
         tree = cls(paths)
         try:
@@ -123,6 +124,11 @@ class Tree:
                     return MARK
                 after.append((which, at + 1))
         return self._walk(value, after, depth + 1)
+
+
+def bare(text: str) -> str:
+    """Without blanks around it, and without the mark that some programs put before everything they write."""
+    return text.strip().strip("\ufeff").strip()
 
 
 def storable(text: str) -> str:
