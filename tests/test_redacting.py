@@ -234,11 +234,16 @@ def test_of_members_that_stand_twice_none_is_left() -> None:
         ("[" * 5000 + f'"{HIDE}"' + "]" * 5000, ""),
         ("[" * 150 + f'"{HIDE}"' + "]" * 150, ""),
         (" ".join(f"CUST-{n:06}" for n in range(1000)), "text/plain"),
+        (f'password="{MARK}" ' * 300 + f'password="{HIDE}"', "text/plain"),
     ],
 )
 def test_what_cannot_be_told_is_not_kept(body: str, kind: str) -> None:
     with pytest.raises(Unsure):
         text(body, kind, RULES)
+
+
+def test_marks_that_stood_there_before_are_no_matches() -> None:
+    assert text(f"{MARK} " * 300 + f'password="{HIDE}"') == f"{MARK} " * 300 + MARK
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -81,7 +81,21 @@ class Patterns:
         if not asked:
             return list(texts)
         together = "|".join(f"(?:{one})" for one in asked)
-        cleaned = pc.replace_substring_regex(pa.array(texts, pa.large_string()), together, MARK, max_replacements=MOST)
-        made: list[str] = cleaned.to_pylist()
-        found = (after.count(MARK) - before.count(MARK) for before, after in zip(texts, made, strict=True) if after != before)
-        return made if all(number < MOST for number in found) else None
+        made = _replaced(texts, together, MARK)
+        crowded = [before for before, after in zip(texts, made, strict=True) if after.count(MARK) >= MOST]
+        return None if crowded and _many(crowded, together) else made
+
+
+def _many(texts: Sequence[str], pattern: str) -> bool:
+    """Whether one has too many matches. They are counted by a letter that stands in none of the texts; a mark may have stood
+    there before, also inside of a match."""
+    there = set().union(*texts)
+    other = next((letter for letter in map(chr, range(0xE000, 0xF900)) if letter not in there), None)
+    return other is None or any(made.count(other) >= MOST for made in _replaced(texts, pattern, other))
+
+
+def _replaced(texts: Sequence[str], pattern: str, mark: str) -> list[str]:
+    made: list[str] = pc.replace_substring_regex(
+        pa.array(texts, pa.large_string()), pattern, mark, max_replacements=MOST
+    ).to_pylist()
+    return made
