@@ -30,7 +30,7 @@ from usagedeck.web.tables import (
     download,
     file_name,
     freshness,
-    growing,
+    lines_answer,
     refuse_outside_workspace,
     wants_csv,
     window_of,
@@ -178,7 +178,7 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
     place = deck.commits.latest
     if request.headers.get("accept", "").startswith(NDJSON):
         pages = listing.growing(deck, who, asked.view(), query)
-        return growing(request, (_log_out(page, place) for page in pages))
+        return lines_answer(request, (_log_out(page, place) for page in pages))
     return json(_log_out(listing.log(deck, who, asked.view(), query), place))
 
 

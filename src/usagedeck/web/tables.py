@@ -90,7 +90,7 @@ def download(pieces: Iterator[bytes], name: str, about: report.About) -> Respons
     return CsvResponse(chain((first,), pieces), headers=headers)
 
 
-def growing(request: Request, answers: Iterator[dict[str, Any]]) -> Response:
+def lines_answer(request: Request, answers: Iterator[dict[str, Any]]) -> Response:
     """An answer that is told while it grows, a line each time. The first line is there before the answer begins, so that an early
     failure is a clean error; of a later one the last line says what the error would have said."""
     first = next(answers)
