@@ -92,12 +92,8 @@ def exchanges_of(gone: Gone) -> Statement:
     there or not: `partition`, `version`."""
     bind = Binder()
     whose = f"workspace_id = {bind(gone.workspace_id, 'String')}"
-    carried = carries(Beside.EXCHANGES, gone, bind)
-    causes = f"SELECT id FROM {Subject.REQUESTS} FINAL WHERE {whose} AND ({carries(Subject.REQUESTS, gone, bind)})"
-    text = (
-        f"SELECT _partition_id, version FROM {Beside.EXCHANGES} WHERE {whose} "
-        f"AND ({carried} OR {CAUSE} != '' AND {CAUSE} IN ({causes})) ORDER BY 1, 2"
-    )
+    concerned = f"({carries(Beside.EXCHANGES, gone, bind)}) OR {_caused(whose, gone, bind)}"
+    text = f"SELECT _partition_id, version FROM {Beside.EXCHANGES} WHERE {whose} AND ({concerned}) ORDER BY 1, 2"
     return Statement(text, bind.values, ("partition", "version"))
 
 
@@ -116,10 +112,15 @@ def _concerned(subject: Subject, gone: Gone, bind: Binder) -> str:
     whose = f"workspace_id = {bind(gone.workspace_id, 'String')}"
     tests = [carries(subject, gone, bind)]
     if subject is Subject.DELIVERIES:
-        causes = f"SELECT id FROM {Subject.REQUESTS} FINAL WHERE {whose} AND ({carries(Subject.REQUESTS, gone, bind)})"
         speaks = " OR ".join(f"notEmpty({f.name})" for f in personal(subject, Personal.TRACE))
-        tests.append(f"({speaks}) AND {CAUSE} != '' AND {CAUSE} IN ({causes})")
+        tests.append(f"({speaks}) AND {_caused(whose, gone, bind)}")
     return f"{whose} AND ({' OR '.join(f'({test})' for test in tests)})"
+
+
+def _caused(whose: str, gone: Gone, bind: Binder) -> str:
+    """Whether a request that carries an erased id caused it."""
+    causes = f"SELECT id FROM {Subject.REQUESTS} FINAL WHERE {whose} AND ({carries(Subject.REQUESTS, gone, bind)})"
+    return f"{CAUSE} != '' AND {CAUSE} IN ({causes})"
 
 
 def carries(table: Subject | Rollup | Beside, gone: Gone, bind: Binder) -> str:
