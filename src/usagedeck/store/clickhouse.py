@@ -346,7 +346,7 @@ class Store:
                 f"The store was written by a newer release (schema {revision}; this one knows {schema.REVISION}); upgrade.",
                 field="store",
             )
-        for text in (*schema.CREATE_SEALS, *schema.CREATE_ERASED, *schema.CREATE_EXCHANGES):
+        for text in (*schema.CREATE_SEALS, *schema.CREATE_ERASED, schema.create_exchanges()):
             command(text)
         for subject in Subject:
             command(schema.create_table(subject))

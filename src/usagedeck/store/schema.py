@@ -200,9 +200,6 @@ def create_exchanges() -> str:
     )
 
 
-CREATE_EXCHANGES = (create_exchanges(),)
-
-
 def changes(subject: Subject, present: Sequence[tuple[str, str, str]], made: str) -> list[str]:
     """DDL that brings an older table, whose columns are (name, type, codec), to today's columns, indexes and settings. `made` is
     the statement that would make it as it is. Each statement may be the last one before a crash. A new codec or index holds for
