@@ -34,11 +34,7 @@ MAX_PAGE = 100
 MAX_IDS = 100
 MAX_TEXT = 200
 
-_UNKNOWN = (
-    *("category", "fine_tuning_state", "collection_id", "gender", "age", "language", "accent", "use_cases"),
-    *("min_notice_period_days", "high_quality"),
-)
-"""What voices can be picked by elsewhere, and nothing is known of here."""
+_NOT_KNOWN = "Not known here."
 _FOREIGN_TYPES = ("community", "default")
 """Kinds of voices that no workspace has of its own."""
 
@@ -75,16 +71,20 @@ class VoicesAsked(BaseModel):
     sort_direction: Annotated[str, OneOf("SortDirection", ("asc", "desc"))] = Field("asc", description="Up or down.")
     voice_ids: list[str] = Field([], max_length=MAX_IDS, description="Only these.")
     voice_type: str | None = Field(None, max_length=MAX_TEXT, description="All voices are the workspace's.")
-    category: str | None = Field(None, description="Not known here.")
-    fine_tuning_state: str | None = Field(None, description="Not known here.")
-    collection_id: str | None = Field(None, description="Not known here.")
-    gender: str | None = Field(None, description="Not known here.")
-    age: str | None = Field(None, description="Not known here.")
-    language: list[str] = Field([], description="Not known here.")
-    accent: str | None = Field(None, description="Not known here.")
-    use_cases: list[str] = Field([], description="Not known here.")
-    min_notice_period_days: int | None = Field(None, description="Not known here.")
-    high_quality: bool | None = Field(None, description="Not known here.")
+    category: str | None = Field(None, description=_NOT_KNOWN)
+    fine_tuning_state: str | None = Field(None, description=_NOT_KNOWN)
+    collection_id: str | None = Field(None, description=_NOT_KNOWN)
+    gender: str | None = Field(None, description=_NOT_KNOWN)
+    age: str | None = Field(None, description=_NOT_KNOWN)
+    language: list[str] = Field([], description=_NOT_KNOWN)
+    accent: str | None = Field(None, description=_NOT_KNOWN)
+    use_cases: list[str] = Field([], description=_NOT_KNOWN)
+    min_notice_period_days: int | None = Field(None, description=_NOT_KNOWN)
+    high_quality: bool | None = Field(None, description=_NOT_KNOWN)
+
+
+_UNKNOWN = tuple(name for name, field in VoicesAsked.model_fields.items() if field.description == _NOT_KNOWN)
+"""What voices can be picked by elsewhere, and nothing is known of here."""
 
 
 @router.get("/v1/models", response_model=list[ModelOut], summary="Models in use")
