@@ -84,7 +84,7 @@ app = typer.Typer(
 
 @app.callback()
 def _every() -> None:
-    """The Developers page for any metered API: usage, analytics, request log, export."""
+    """There are several commands, although only one of them is in this module."""
 
 
 @app.command()
