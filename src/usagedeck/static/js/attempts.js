@@ -1,6 +1,7 @@
 /** `<ud-attempts>`: in the details of a delivery its attempts, in those of a request the deliveries that it caused with theirs. */
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
 import {Question} from './api.js';
+import {is} from './catalog.js';
 import {rowsOf} from './chart/figures.js';
 import {attemptsQuestion} from './questions.js';
 import {explicit} from './ranges.js';
@@ -33,7 +34,6 @@ class Attempts extends LitElement {
 
   willUpdate() {
     const {page, row} = this;
-    const is = (dimension, value) => ({dimension, op: 'in', values: [value ?? '']});
     const filters =
       page.state.of === 'requests'
         ? [is('request_id', row.id)]

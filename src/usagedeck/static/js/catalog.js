@@ -136,6 +136,9 @@ export function formatFilter({dimension, op, values}) {
   return `${escaped(dimension)}:${name}:${values.map(escaped).join(',')}`;
 }
 
+/** The filter for what has this value, or none. @returns {Filter} */
+export const is = (dimension, value) => ({dimension, op: 'in', values: [String(value ?? '')]});
+
 /** The filters with one more; a set on the same dimension and side is widened or replaced instead of contradicted. */
 export function withFilter(filters, added, replaced = null) {
   const place = filters.indexOf(replaced);
@@ -148,7 +151,7 @@ export function withFilter(filters, added, replaced = null) {
 export function narrowedTo(filters, pairs) {
   const names = pairs.map(([name]) => name);
   const kept = filters.filter((f) => !(names.includes(f.dimension) && f.op === 'in'));
-  return [...kept, ...pairs.map(([dimension, value]) => ({dimension, op: 'in', values: [value ?? '']}))];
+  return [...kept, ...pairs.map(([dimension, value]) => is(dimension, value))];
 }
 
 /** What a chip says: `["API key", "is", "prod-web"]`. */

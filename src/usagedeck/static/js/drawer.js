@@ -2,7 +2,7 @@
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
 import {Question, valuesQuestion} from './api.js';
 import './attempts.js';
-import {withFilter} from './catalog.js';
+import {is, withFilter} from './catalog.js';
 import {curl} from './curl.js';
 import './exchange.js';
 import {exchangeQuestion, rowQuestion} from './questions.js';
@@ -257,7 +257,6 @@ class Drawer extends LitElement {
 }
 customElements.define('ud-drawer', Drawer);
 
-const is = (dimension, value) => ({dimension, op: 'in', values: [String(value)]});
 const nameOf = (row) => [row.method, row.path ?? row.url ?? row.id].filter(Boolean).join(' ');
 
 /** What the command leaves out. */

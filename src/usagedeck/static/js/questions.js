@@ -1,6 +1,7 @@
 /** Questions of what is opened on a tab: why something changed, what failed, one row and what lies
  * beside it, attempts to deliver, what arrives. */
 import {EVERYTHING, about, question, urlOf} from './api.js';
+import {is} from './catalog.js';
 
 const ATTEMPT = [
   ...['id', 'time', 'attempt', 'status', 'duration_ms', 'error_code', 'error_message'],
@@ -25,7 +26,7 @@ export const attemptsQuestion = (page, {filters, order, limit, range = EVERYTHIN
 export const rowQuestion = (page, subject, id) =>
   urlOf(`/api/v1/${subject}`, {
     limit: 1,
-    ...about(page, subject, {range: EVERYTHING, filters: [{dimension: 'id', op: 'in', values: [id]}]}),
+    ...about(page, subject, {range: EVERYTHING, filters: [is('id', id)]}),
   });
 
 /** What a row of the log sent and got. */

@@ -1,6 +1,7 @@
 /** `<ud-related>`: other requests of the same trace, and of the same key around that time: the first few, and the way to all. */
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
 import {Question} from './api.js';
+import {is} from './catalog.js';
 import {rowsOf} from './chart/figures.js';
 import {relatedQuestion} from './questions.js';
 import {explicit} from './ranges.js';
@@ -70,5 +71,3 @@ class Related extends LitElement {
   }
 }
 customElements.define('ud-related', Related);
-
-const is = (dimension, value) => ({dimension, op: 'in', values: [String(value)]});
