@@ -1,7 +1,8 @@
 /** A request as a command that can be pasted into a shell. It never holds a secret: the key is `$API_KEY`, and headers out of which
  * something was taken are left out. */
 
-const MARK = '[redacted]';
+/** Stands where something was taken out. */
+export const MARK = '[redacted]';
 const NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 /** What curl says by itself, or what was true of that one connection only. */
 const OWN = ['host', 'content-length', 'connection', 'accept-encoding', 'content-encoding', 'transfer-encoding', 'expect'];

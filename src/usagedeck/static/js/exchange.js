@@ -1,9 +1,8 @@
 /** `<ud-exchange>`: one side of what was sent and what came back: headers and body, and what was taken out or cut off. */
 import {LitElement, css, html, nothing} from '../vendor/lit.js';
+import {MARK} from './curl.js';
 import {base} from './styles.js';
 import {copyButton} from './ui/copy.js';
-
-const MARK = '[redacted]';
 
 class Exchange extends LitElement {
   static properties = {page: {attribute: false}, name: {}, side: {attribute: false}, none: {}};
@@ -15,7 +14,7 @@ class Exchange extends LitElement {
     h3 { margin-bottom: 6px; }
     details { margin-bottom: 6px; border: 1px solid var(--ud-border); border-radius: 8px; }
     summary { padding: 6px 10px; cursor: pointer; font-size: 13px; overflow-wrap: anywhere; }
-    summary:focus-visible { outline: 2px solid var(--ud-focus, currentColor); outline-offset: 1px; border-radius: 8px; }
+    summary:focus-visible { outline: 2px solid var(--ud-focus); outline-offset: 1px; border-radius: 8px; }
     details > div { padding: 0 10px 10px; }
     table { font-size: 12px; table-layout: fixed; }
     th, td { padding: 3px 6px; vertical-align: top; overflow-wrap: anywhere; }
