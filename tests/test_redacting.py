@@ -40,6 +40,11 @@ def test_headers_that_go_by_the_name_of_a_secret(name: str) -> None:
     assert redactor(()).headers([(name, HIDE), ("Accept", "*/*")]) == [(name, MARK), ("Accept", "*/*")]
 
 
+def test_blanks_around_the_name_of_a_header_hide_nothing() -> None:
+    for name in (" X-Customer ", "Cookie ", " x-api-key"):
+        assert redactor(RULES).headers([(name, HIDE)]) == [(name, MARK)]
+
+
 @pytest.mark.parametrize(
     "name", ["Content-Type", "Idempotency-Key", "X-Request-Id", "User-Agent", "Accept", "X-Tokens-Left", "Keep-Alive", "Age"]
 )
@@ -168,6 +173,21 @@ def test_what_stands_before_a_body_hides_nothing_in_it(before: str) -> None:
         assert HIDE not in text(before + body, "", RULES)
     with pytest.raises(Unsure):
         text(f'{before}{{"ssn": "{HIDE}", "cut', "", RULES)
+
+
+@pytest.mark.parametrize("length", range(3))
+def test_base64_alone_is_no_form(length: int) -> None:
+    """Although it ends as one may begin."""
+    body = base64.b64encode(json.dumps({"password": HIDE + "x" * length}).encode()).decode()
+    assert text(body) == MARK + "=" * body.count("=")
+
+
+def test_all_of_a_form_is_looked_at() -> None:
+    key = f"ghp_{HIDE}{HIDE}{HIDE}"
+    assert text(f"{key}=1&a=2") == f"{MARK}=1&a=2"
+    assert HIDE not in text(f"https://u:{HIDE}@x.test/?a=1&b=2")
+    for body in ("flag&pwd={}", "&pwd={}", "pwd={}&flag", "pwd={}&&a=1", "pwd&pwd={}&"):
+        assert text(body.format(HIDE)) == body.format(MARK)
 
 
 def test_what_is_written_anew_says_the_same() -> None:

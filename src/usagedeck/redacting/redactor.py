@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from usagedeck.redacting.names import MARK, is_secret, is_secret_header
@@ -25,7 +25,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _LINE = re.compile(r"(data:[ ]?)?([\[{].*[\]}])[ \t]*\r?")
 _OPENS = re.compile(r"\s*(?:data:)?\s*(?:\{|\[\s*[\"{\[0-9])")
 _WORD = re.compile(r"[^\s\"'<>,;&=?]+")
-_FORM = re.compile(r"[^=&\s{}<>\"]{1,200}=[^&\s]*(?:&[^=&\s{}<>\"]{1,200}=[^&\s]*)*&?")
+_MEMBER = r"[^=&\s{}<>\"]{0,200}(?:=[^&\s]*)?"
+_FORM = re.compile(rf"(?=[^=]*=){_MEMBER}(?:&{_MEMBER})*")
 _PLAIN_NAME = re.compile(r"[A-Za-z-]{1,60}")
 _BOUNDARY = re.compile(r"boundary=\"?([^\";,\s]{1,70})", re.IGNORECASE)
 _MARK = re.compile(rb"--[A-Za-z0-9'()+_,./:=? -]{1,70}")
@@ -44,7 +45,7 @@ class Redactor:
 
     def headers(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Raises `Unsure` when a value has more secrets than can be told."""
-        denied = [name.lower() in self._headers or is_secret_header(name.strip()) for name, _ in pairs]
+        denied = [name.strip().lower() in self._headers or is_secret_header(name.strip()) for name, _ in pairs]
         names = [storable(name) for name, _ in pairs]
         plain = all(map(_PLAIN_NAME.fullmatch, names))  # words like `authorization` would only have patterns asked for nothing
         names = _sure(self._own.clean(names)) if plain else self._texts(names, 0)
@@ -110,18 +111,17 @@ class Redactor:
         return Tree.read(found[2], self._paths) if found else None
 
     def _form(self, text: str, inside: int) -> str:
-        """`a=1&b=2`: names say what is secret; values are looked at as what they stand for."""
-        pieces = []
-        for piece in text.split("&"):
-            name, equals, value = piece.partition("=")
-            meant = bare(unquote_plus(name))
-            kept = unquote_plus(value)
-            if is_secret(meant) or self._hit(meant):
-                pieces.append(f"{name}={quote_plus(MARK, '[]')}" if equals else name)
-            elif (made := self._texts([kept], inside)[0]) != kept:
-                pieces.append(f"{name}={quote_plus(made, '[]')}")
-            else:
-                pieces.append(piece)
+        """`a=1&b=2`: names say what is secret; names and values are looked at as what they stand for."""
+        members = [piece.partition("=") for piece in text.split("&")]
+        names = [unquote_plus(name) for name, _, _ in members]
+        denied = [is_secret(bare(name)) or self._hit(bare(name)) for name in names]
+        values = [MARK if no and equals else unquote_plus(value) for (_, equals, value), no in zip(members, denied, strict=True)]
+        made = iter(self._texts([*names, *values], inside))
+        names, values = list(islice(made, len(members))), list(made)
+        pieces = [
+            f"{_as_in_forms(name, said)}{equals}{_as_in_forms(value, kept)}"
+            for (name, equals, value), said, kept in zip(members, names, values, strict=True)
+        ]
         return self._clean_own("&".join(pieces))
 
     def _hit(self, name: str) -> bool:
@@ -228,6 +228,11 @@ def _sure(made: list[str] | None) -> list[str]:
     if made is None:
         raise Unsure("too many secrets in it")
     return made
+
+
+def _as_in_forms(written: str, meant: str) -> str:
+    """A part of a form that is to mean this; as it was written when it does."""
+    return written if unquote_plus(written) == meant else quote_plus(meant, "[]")
 
 
 def _before(line: str) -> str:
