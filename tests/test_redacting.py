@@ -220,6 +220,16 @@ def test_paths_of_rules() -> None:
     assert "123" not in text(part, "multipart/form-data; boundary=b", RULES)
 
 
+@pytest.mark.parametrize("name", ['"ssn"', "ssn", "'ssn'", '"pwd"; filename="a"', "pwd; filename=a", "a; name*=utf-8'en'p%77d"])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_parts_by_their_names(name: str, end: str) -> None:
+    """However a name is spelt and lines end."""
+    lines = ("--b", f"Content-Disposition: form-data; name={name}", "", HIDE, "\r\n\r\n", HIDE, "--b--", "")
+    made = text(end.join(lines), "multipart/form-data; boundary=b", RULES)
+    assert HIDE not in made
+    assert made.startswith(end.join(lines[:3]))
+
+
 def test_patterns_of_rules() -> None:
     for body in (
         "x CUST-123456 y",

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import groupby, islice
-from urllib.parse import quote_plus, unquote, unquote_plus
+from urllib.parse import quote_plus, unquote, unquote_plus, unquote_to_bytes
 
 from usagedeck.redacting.names import MARK, is_secret, is_secret_header
 from usagedeck.redacting.patterns import ALWAYS, Patterns
@@ -30,7 +30,8 @@ _FORM = re.compile(rf"(?=[^=]*=){_MEMBER}(?:&{_MEMBER})*")
 _PLAIN_NAME = re.compile(r"[A-Za-z-]{1,60}")
 _BOUNDARY = re.compile(r"boundary=\"?([^\";,\s]{1,70})", re.IGNORECASE)
 _MARK = re.compile(rb"--[A-Za-z0-9'()+_,./:=? -]{1,70}")
-_PART_NAME = re.compile(rb"name=\"([^\"\r\n]{1,300})\"", re.IGNORECASE)
+_PART_NAME = re.compile(rb"name\*?=(?:\"([^\"\r\n]{1,300})\"|(?:[^\s;\"']{0,40}'){0,2}([^\s;\"']{1,300}))", re.IGNORECASE)
+_PART_GAP = re.compile(rb"\r?\n\r?\n")
 _PART_TYPE = re.compile(rb"content-type:[ \t]*([^\r\n]{1,200})", re.IGNORECASE)
 
 
@@ -147,9 +148,9 @@ class Redactor:
             return whole
 
     def _part(self, part: bytes, inside: int) -> bytes:
-        gap = b"\r\n\r\n" if b"\r\n\r\n" in part else b"\n\n"
-        head, gap, data = part.partition(gap)
-        names = [name.decode("utf-8", "replace") for name in _PART_NAME.findall(head)]
+        found = _PART_GAP.search(part)
+        head, gap, data = part.partition(found[0] if found else b"\r\n\r\n")
+        names = [(quoted or unquote_to_bytes(word)).decode("utf-8", "replace") for quoted, word in _PART_NAME.findall(head)]
         kind = _PART_TYPE.search(head)
         if any(is_secret(name.strip()) or self._hit(name) for name in names):
             data = MARK.encode() + (b"\r\n" if data.endswith(b"\r\n") else b"")
