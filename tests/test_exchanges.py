@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from usagedeck.access import Permission
 from usagedeck.catalog import Label, Subject
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import InvalidInput, NotFound
-from usagedeck.exchanges import Fate
+from usagedeck.exchanges import MAX_PACKED, Fate
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 
@@ -110,6 +111,31 @@ def test_packed_bodies_are_unpacked(open_house: House) -> None:
         None,
         "packed in a way that cannot be unpacked here",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "packing"),
+    [("application/json; charset=UTF-16LE", ""), ("", "gzip, gzip"), ("", "deflate, gzip"), ("", "gzip")],
+)
+def test_what_is_packed_twice_or_in_wide_letters_hides_nothing(open_house: House, kind: str, packing: str) -> None:
+    data = '{"password":"hunter2"}'.encode("utf-16-le" if kind else "utf-8")
+    if packing:
+        data = gzip.compress(zlib.compress(data) if "deflate" in packing else gzip.compress(data))
+    headers = {"content-type": kind, "content-encoding": packing}
+    side = {"headers": headers, "body": base64.b64encode(data).decode(), "encoding": "base64"}
+    open_house.send([request(request=side)])
+    assert sent(open_house).body == '{"password":"[redacted]"}'
+
+
+def test_what_is_packed_too_often_is_left_out(open_house: House) -> None:
+    data = b"hello"
+    for _ in range(MAX_PACKED + 1):
+        data = gzip.compress(data)
+        id_ = str(len(data))
+        open_house.send([request(id_, request={"body": base64.b64encode(data).decode(), "encoding": "base64"})])
+        last = sent(open_house, id_)
+        assert (last.body, last.left_out) in (("hello", ""), (None, "packed too often"))
+    assert last.body is None
 
 
 def test_large_bodies_are_cut_and_larger_ones_left_out(open_house: House) -> None:

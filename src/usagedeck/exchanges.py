@@ -24,6 +24,8 @@ from usagedeck.redacting import MARK, Redactor, Unsure
 from usagedeck.settings import Settings
 
 MOST_HEADERS = 128
+MAX_PACKED = 4
+"""Packings within packings."""
 
 _MARKS = tuple(b'"%b"' % side.encode() for side in SIDES)
 
@@ -196,11 +198,18 @@ class ExchangeReader:
 
     def _unpacked(self, data: bytes, said: str) -> bytes:
         """Packed bodies hide what is in them, so they are unpacked. Raises `TooLarge`; `Unsure` where that cannot be done."""
-        if len(data) > self._largest:
-            raise TooLarge("")
-        how = "gzip" if data[:2] == b"\x1f\x8b" else "zstd" if data[:4] == b"\x28\xb5\x2f\xfd" else said.strip().lower()
-        if how in ("", "identity") or _text(data, "") is not None:
-            return data
+        codings = [one for one in (part.strip().lower() for part in said.split(",")) if one not in ("", "identity")]
+        for _ in range(MAX_PACKED + 1):
+            if len(data) > self._largest:
+                raise TooLarge("")
+            how = codings.pop() if codings else ""
+            how = "gzip" if data[:2] == b"\x1f\x8b" else "zstd" if data[:4] == b"\x28\xb5\x2f\xfd" else how
+            if not how or _text(data, "") is not None:
+                return data
+            data = self._unpacked_once(data, how)
+        raise Unsure("packed too often")
+
+    def _unpacked_once(self, data: bytes, how: str) -> bytes:
         try:
             if how == "deflate":
                 return self._inflated(data)
@@ -267,7 +276,10 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 def _text(data: bytes, content_type: str) -> str | None:
     """The text that bytes stand for; None when they stand for none."""
     said = _CHARSET.search(content_type)
-    for charset in ("utf-8", "utf-16" if data.startswith(_UTF_16) else "", said[1] if said else ""):
+    charsets = ["utf-8", "utf-16" if data.startswith(_UTF_16) else "", said[1] if said else ""]
+    if b"\0" in data:  # letters of two or four bytes may look like such of one
+        charsets.reverse()
+    for charset in charsets:
         try:
             if charset:
                 return data.decode(charset)

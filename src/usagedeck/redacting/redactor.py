@@ -27,6 +27,7 @@ _OPENS = re.compile(r"\s*(?:data:)?\s*(?:\{|\[\s*[\"{\[0-9])")
 _WORD = re.compile(r"[^\s\"'<>,;&=?]+")
 _MEMBER = r"[^=&\s{}<>\"]{0,200}(?:=[^&\s]*)?"
 _FORM = re.compile(rf"(?=[^=]*=){_MEMBER}(?:&{_MEMBER})*")
+_TEXTUAL = re.compile(r"text/|json|xml|x-www-form-urlencoded", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[A-Za-z-]{1,60}")
 _BOUNDARY = re.compile(r"boundary=\"?([^\";,\s]{1,70})", re.IGNORECASE)
 _MARK = re.compile(rb"--[A-Za-z0-9'()+_,./:=? -]{1,70}")
@@ -55,7 +56,10 @@ class Redactor:
 
     def text(self, text: str, content_type: str = "") -> str:
         """A body that is text. Raises `Unsure`."""
-        return self._body(storable(text), content_type, 0)
+        text = storable(text)
+        if "\0" in text and self._holds(text.replace("\0", ""), content_type):
+            raise Unsure("text in letters of several bytes, with what looks like a secret in it")
+        return self._body(text, content_type, 0)
 
     def binary(self, data: bytes, content_type: str = "") -> bytes:
         """A body that is none: its parts are looked at by themselves; else it stays as it is, or is not kept at all.
@@ -64,13 +68,18 @@ class Redactor:
         """
         if (parted := self._parts(data, content_type, 0)) is not None:
             return parted
-        self._look(data)
+        self._look(data, content_type)
         return data
 
-    def _look(self, data: bytes) -> None:
+    def _look(self, data: bytes, content_type: str) -> None:
         for text in (data.decode("latin-1"), data.replace(b"\0", b"").decode("latin-1")):
-            if self._clean([text])[0] != text:
+            reads = _TEXTUAL.search(content_type) or _OPENS.match(bare(text))  # it was to be text, in whatever charset
+            if self._holds(text, content_type) if reads else self._clean([text])[0] != text:
                 raise Unsure("binary, with what looks like a secret in it")
+
+    def _holds(self, text: str, content_type: str) -> bool:
+        """Whether there is something in it that would be taken out."""
+        return self._body(text, content_type, 0) != text
 
     # --- forms of text
 
@@ -165,7 +174,7 @@ class Redactor:
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            self._look(data)
+            self._look(data, content_type)
             return data
         return self._body(text, content_type, inside + 1).encode()
 
