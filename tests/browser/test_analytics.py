@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open
 
@@ -43,6 +43,28 @@ def test_any_metric_can_be_charted(open_page: Open) -> None:
     expect(page.get_by_role("option")).to_have_text(["5 min", "15 min", "Hour", "Day"])
     page.get_by_role("option", name="Hour").click()
     expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile("25 buckets"))
+
+
+def test_a_chart_without_any_value_says_so(open_page: Open) -> None:
+    def forget(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        rows = [[*row[:2], *(None for _ in row[2:])] for row in told["rows"]]
+        route.fulfill(response=answer, json={**told, "rows": rows})
+
+    page = open_page("")
+    page.route(re.compile("metric=latency_avg(,|%2C)latency_p50"), forget)
+    page.get_by_role("tab", name="Analytics").click()
+    card = page.locator("ud-analytics section.card", has=page.get_by_role("heading", name="Latency"))
+    expect(card.locator(".plot")).to_have_attribute("aria-label", "Latency: No values in this range.")
+    expect(card.locator("svg text", has_text="No values in this range")).to_be_visible()
+
+
+def test_other_is_named_once(open_page: Open) -> None:
+    page = open_page("tab=analytics&dim=path")
+    expect(page.locator("ud-by-table tbody th").last).to_have_text(re.compile(r"^Other \(\d+\)$"))
+    page = open_page("tab=analytics&dim=method,path")
+    expect(page.locator("ud-by-table tbody th").last).to_have_text(re.compile(r"^Other \(\d+\)$"))
 
 
 def test_a_row_opens_the_log_filtered_to_it(open_page: Open) -> None:

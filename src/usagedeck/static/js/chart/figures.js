@@ -19,7 +19,7 @@ function reader({columns}, dimensions) {
         key: other ? OTHER : keyOf(values),
         values,
         other,
-        label: dimensions.map((name) => row[at[`${name}_label`]]).join(' '),
+        label: (other ? dimensions.slice(0, 1) : dimensions).map((name) => row[at[`${name}_label`]]).join(' '),
       };
     },
   };

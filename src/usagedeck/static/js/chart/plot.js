@@ -5,6 +5,7 @@ import {sumOf} from './figures.js';
 import {TOP, axes, laidOut, shapes, swatch} from './shapes.js';
 
 const ROWS = 9;
+const BLANK = 'No values in this range';
 const KINDS = {bars: 'bar chart', area: 'area chart', line: 'line chart'};
 
 class Chart extends LitElement {
@@ -104,6 +105,11 @@ class Chart extends LitElement {
     return this.kind !== 'line';
   }
 
+  /** Absent is not zero: lines that have no value anywhere. */
+  get _blank() {
+    return this.visible.length > 0 && this.visible.every((s) => s.points.every((p) => p === null));
+  }
+
   /** What the shapes are drawn from. `dim`: is that series behind the one in focus? */
   get _drawing() {
     const behind = (s, k) => (this.highlight && this.highlight !== s.key) || (this._focus >= 0 && this._focus !== k);
@@ -146,6 +152,7 @@ class Chart extends LitElement {
               stroke-dasharray="5 4"></path>`
                 : nothing
             }
+            ${this._blank ? svg`<text x=${left + width / 2} y=${this._layout.height / 2} text-anchor="middle">${BLANK}</text>` : nothing}
           </g>
         </svg>
       </div>
@@ -190,6 +197,7 @@ class Chart extends LitElement {
   _description() {
     const {formats} = this.page;
     const {edges, series} = this.data;
+    if (this._blank) return `${this.name}: ${BLANK}.`;
     const sum = this._stacked && this.metric.additive ? ` Total ${formats.quantity(this.total, this.metric)}.` : '';
     const count = series.length > 1 ? `, ${series.length} series` : '';
     return (
