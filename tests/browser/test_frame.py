@@ -141,6 +141,9 @@ def test_another_workspace_and_its_first_event(open_page: Open) -> None:
     expect(page.get_by_role("radio", name="My account")).to_have_count(0)
     page.reload()
     expect(page.get_by_role("heading", name="No requests yet")).to_be_visible()
+    page.get_by_role("link", name="Make an API key").click()
+    expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    assert query(page) == {"workspace": ["ws_beta"], "tab": ["keys"]}
 
 
 def test_single_keys(open_page: Open) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.furniture import MEMBER, PASSWORD
 from tests.browser.test_reading import in_both_themes
-from tests.house import House, build_house
+from tests.house import House, build_house, keyed
 from usagedeck import admin
 
 
@@ -53,6 +53,27 @@ def test_somebody_known_signs_in_first(open_page: Open, gamma: House) -> None:
     expect(page.get_by_role("heading", name="No requests yet")).to_be_visible()
     expect(page).to_have_url(re.compile("workspace=ws_gamma"))
     open_page.forgive("401")
+
+
+def test_from_the_invitation_to_the_first_request(open_page: Open, filled: House, site: str) -> None:
+    page = follow(open_page, build_house(filled.deck, "Zeta", id="ws_zeta"), "yan@example.com")
+    page.get_by_label("Choose a password").fill("a password of his own")
+    page.get_by_role("button", name="Join").click()
+    page.get_by_role("link", name="Make an API key").click()
+    page.get_by_role("button", name="Make a key").click()
+    page.get_by_label("Label").fill("laptop")
+    page.get_by_role("button", name="Make the key").click()
+    key = page.get_by_role("dialog").locator("code").inner_text()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("tab", name="Usage").click()
+    expect(page.get_by_role("heading", name="No requests yet")).to_be_visible()
+    example = page.get_by_label("Example").inner_text()
+    with keyed(site, key) as client:
+        answer = client.post("/v1/events", content=example.partition("-d '")[2].removesuffix("'"))
+    assert answer.json() == {"accepted": 1, "rejected": []}
+    expect(page.locator("#title + p")).to_contain_text("12 credits")
+    page.get_by_role("tab", name="Request log").click()
+    expect(page.locator("ud-log tbody tr")).to_have_count(1)
 
 
 def test_a_worthless_link_says_so_and_leads_to_the_sign_in(open_page: Open) -> None:

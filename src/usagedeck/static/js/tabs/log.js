@@ -110,7 +110,7 @@ class Log extends LitElement {
     if (none && !state.f.length && !state.q && state.of === 'requests') this._anything.ask(anythingQuestion(page));
     if (none && !this._anything.loading && this._anything.data?.rows.length === 0 && state.of === 'requests' && !state.id) {
       import('./welcome.js');
-      return html`<ud-welcome></ud-welcome>`;
+      return html`<ud-welcome .page=${page}></ud-welcome>`;
     }
     if (state.id) import('../drawer.js');
     const switcher = html`

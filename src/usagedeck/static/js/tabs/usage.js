@@ -115,7 +115,7 @@ class Usage extends LitElement {
     if (empty && !page.state.f.length) this._anything.ask(anythingQuestion(page));
     if (empty && !this._anything.loading && this._anything.data?.rows.length === 0) {
       import('./welcome.js');
-      return html`<ud-welcome></ud-welcome>`;
+      return html`<ud-welcome .page=${page}></ud-welcome>`;
     }
     const window = this._chart.data?.window ?? null;
     const main = {
