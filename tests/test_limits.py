@@ -226,9 +226,26 @@ def test_a_key_that_sees_the_workspace_asks_for_all_of_it(team: House) -> None:
     assert [s.limit.party for s in answer.standings] == [(Kind.KEY, "k"), (Kind.WORKSPACE, "")]
     other = asker(team, key(team, "other"))
     assert limits.release(team.deck, other, "r1") is None, "another key's reservation is not there"
-    with pytest.raises(Conflict):
-        limits.check(team.deck, other, Asked(key="k", credits=Decimal(1), request_id="r1"))
-    assert limits.release(team.deck, platform(team), "r1") == 1
+    with pytest.raises(Conflict, match="You have reserved"):
+        limits.check(team.deck, whole, Asked(credits=Decimal(1), request_id="r1"))
+    assert limits.check(team.deck, other, Asked(key="k", credits=Decimal(2), request_id="r1")).reservation == "r1", (
+        "nor in the way"
+    )
+    assert limits.release(team.deck, other, "r1") == 2
+    assert limits.check(team.deck, other, Asked(key="k", credits=Decimal(4), request_id="r1")).allowed
+    assert limits.release(team.deck, platform(team), "r1") == 5
+    assert limits.release(team.deck, platform(team), "r1") is None
+
+
+def test_the_event_settles_what_anybody_reserved_for_it(team: House) -> None:
+    limit(team, Kind.KEY, "k", 10)
+    for one in (asker(team, team.api_key), asker(team, key(team, "other"))):
+        assert limits.check(team.deck, one, Asked(key="k", credits=Decimal(4), request_id="r1")).allowed
+    assert not limits.check(team.deck, platform(team), Asked(key="k", credits=Decimal(3))).allowed
+    team.send([event("r1", 5, api_key_id="k")])
+    answer = limits.check(team.deck, platform(team), Asked(key="k", credits=Decimal(5)))
+    assert answer.allowed
+    assert answer.standings[0].remaining == 5
 
 
 def test_who_may_not_ask(house: House, deck: Deck) -> None:

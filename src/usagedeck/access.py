@@ -268,8 +268,8 @@ def knows_password(deck: Deck, user: User | None, email: str, password: str, add
     limits = {pair: most, f"from {address}": 5 * most, f"as {person}": 10 * most}
     deck.throttle.enter(limits)
     if not keys.password_matches(user.password if user else None, password) or user is None:
-        if user is not None:
-            _note_session(deck, Actor("user", user.id, address), "session.refused")
+        # of nobody, too: what is noted of an account alone would take time that tells that there is one
+        _note_session(deck, Actor("user", user.id if user else "", address), "session.refused")
         return False
     deck.throttle.forgive(limits, wholly=pair)
     return True
@@ -285,8 +285,9 @@ def begin_session(deck: Deck, user: User, *, address: str, user_agent: str) -> s
 
 
 def _note_session(deck: Deck, actor_: Actor, action: str) -> None:
-    """In the log of every workspace they may enter."""
-    audit.note(deck, actor_, action, [space.id for space, _ in memberships(deck, actor_.id)], ("user", actor_.id))
+    """In the log of every workspace they may enter; where there is none, in the server's."""
+    whose: list[str | None] = [space.id for space, _ in memberships(deck, actor_.id)]
+    audit.note(deck, actor_, action, whose or [None], ("user", actor_.id))
 
 
 def my_sessions(deck: Deck, token: str | None) -> list[tuple[Session, bool]]:

@@ -17,7 +17,7 @@ from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import InvalidInput, NotAllowed, NotFound
-from usagedeck.meters import WHOLE, Kind, Limit, Party, Standing, parties
+from usagedeck.meters import WHOLE, ZERO, Kind, Limit, Party, Standing, parties
 from usagedeck.periods import billing_period
 from usagedeck.store.metering import Wanted
 from usagedeck.table import Column, Table
@@ -138,7 +138,7 @@ def release(deck: Deck, asker: Asker, reservation: str) -> Decimal | None:
     A key releases what it reserved, the operator whatever there is.
     """
     found = deck.metering.release(asker.workspace.id, reservation, asker.name if asker.who else None)
-    return found.credits if found else None
+    return sum((one.credits for one in found), ZERO) if found else None
 
 
 def figures(deck: Deck, who: Who, view: View | None, kinds: Collection[Kind] = (), ids: Collection[str] = ()) -> Table:

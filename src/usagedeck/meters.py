@@ -107,8 +107,9 @@ class Meter:
         """Up to where in the order of arrival `used` is counted."""
         self.since: Mapping[Kind, int] = {}
         """Of what is not known from the start of the period: from when on it is."""
-        self.reservations: dict[str, Reservation] = {}
-        """By id, those that end first in front."""
+        self.reservations: dict[tuple[str, str], Reservation] = {}
+        """By id and by who made them, those that end first in front. Nobody learns from an id that somebody else has taken it."""
+        self._makers: dict[str, set[str]] = {}
         self._used: dict[Party, Decimal] = {}
         self._reserved: dict[Party, Decimal] = {}
         self._arriving: dict[Party, Decimal] = {}
@@ -152,25 +153,32 @@ class Meter:
     # --- what is reserved
 
     def reserve(self, reservation: Reservation) -> None:
-        """In the place of one with that id, if there is one."""
-        self.drop(reservation.id)
-        self.reservations[reservation.id] = reservation
+        """In the place of the one that its maker has under that id, if there is one."""
+        self.drop(reservation.id, reservation.by)
+        self.reservations[reservation.id, reservation.by] = reservation
+        self._makers.setdefault(reservation.id, set()).add(reservation.by)
         add(self._reserved, reservation.credits, reservation.parties)
 
-    def drop(self, id_: str) -> Reservation | None:
-        """The reservation that is held no longer; None when there is none with that id."""
-        found = self.reservations.pop(id_, None)
-        for party in found.parties if found else ():
-            _take(self._reserved, party, found.credits if found else ZERO)
+    def drop(self, id_: str, by: str | None = None) -> Sequence[Reservation]:
+        """The reservations under an id that are held no longer: the one that somebody made, or else all."""
+        makers = self._makers.get(id_, ())
+        found = [self.reservations.pop((id_, maker)) for maker in makers if by in (None, maker)]
+        if found:
+            left = self._makers.pop(id_) - {one.by for one in found}
+            if left:
+                self._makers[id_] = left
+        for one in found:
+            for party in one.parties:
+                _take(self._reserved, party, one.credits)
         return found
 
-    def over(self, now: float) -> Sequence[str]:
-        """The ids of reservations whose time is over."""
+    def over(self, now: float) -> Sequence[Reservation]:
+        """The reservations whose time is over."""
         found = []
         for reservation in self.reservations.values():
             if reservation.ends > now:
                 break
-            found.append(reservation.id)
+            found.append(reservation)
         return found
 
 

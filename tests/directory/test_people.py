@@ -24,6 +24,17 @@ def test_people_are_found_by_e_mail_whatever_its_case(directory: Directory) -> N
     directory.people.add("nobody2", email=None, name="", password=None)
 
 
+def test_a_member_is_found_by_e_mail_in_their_workspaces_alone(directory: Directory) -> None:
+    directory.workspaces.add("ws2", "Globex", currency="usd", time_zone="UTC")
+    directory.people.add("ana", email="ana@acme.test", name="Ana", password=None)
+    directory.people.join("ws", "ana", role="member")
+    found = directory.people.member_by_email("ws", "ANA@acme.test")
+    assert found == directory.people.get("ana")
+    assert found is not None
+    for workspace, email in (("ws2", "ana@acme.test"), ("ws", "ben@acme.test"), ("nowhere", "ana@acme.test")):
+        assert directory.people.member_by_email(workspace, email) is None
+
+
 def test_nobody_is_found_by_a_character_that_cannot_be_kept(directory: Directory, kind: str) -> None:
     if kind == "sqlite":
         assert directory.people.by_email("a\0b") is None

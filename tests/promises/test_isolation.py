@@ -2,15 +2,17 @@
 
 Everything that belongs to somebody else has a mark in it. Every question is asked twice: with a word of somebody else's, and with
 a word of the same length that is nowhere. Both answers must be the same to the last byte, but for the word itself where it is
-said back; so whatever is not theirs is, for the asker, not there.
+said back; so whatever is not theirs is, for the asker, not there. What the server made an id of is named by that id, and by one
+that it never made.
 """
 
-import base64
-import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,19 +21,36 @@ import httpx2
 import pytest
 
 from tests.exchanging import collecting
+from tests.following import Follower, follow
 from tests.house import NOON, House, build_house
+from tests.promises.questions import MAKERS, MAKING, OF_ONESELF, OPERATIONS, PASSWORD, TAIL, Question, asking
+from tests.waiting import until
 from tests.web.conftest import Place, opened
-from usagedeck import admin
-from usagedeck.access import Permission, Role, View
-from usagedeck.catalog import DIMENSIONS, METRICS, Label, Subject, Type
+from usagedeck import admin, limits
+from usagedeck.access import Permission, Role, who_by_key
+from usagedeck.catalog import Label, Subject
+from usagedeck.directory import keys
 from usagedeck.exchanges import Fate
 from usagedeck.meters import Kind
-from usagedeck.query import Op
+from usagedeck.store.sizes import SizeIndex
+from usagedeck.stretches import Stretch
 from usagedeck.times import HOUR
+from usagedeck.web.tables import NDJSON
 
 FOREIGN, BENS, NOBODYS = "zzforeign", "zzbensown", "zznobodys"
 """In everything of another workspace; in everything of another member; in nothing. Equally long."""
-PASSWORD = "a good password"
+
+
+@dataclass(frozen=True)
+class World:
+    """A workspace with several members beside another one, and the ids that the server made of their things, by mark."""
+
+    place: Place
+    known: Mapping[str, Mapping[str, str]]
+
+    def hidden(self, marks: tuple[str, ...]) -> tuple[str, ...]:
+        """What an asker must never see of those."""
+        return (*marks, *(self.known[mark][name] for mark in marks for name in ("invitation", "session", "hash")))
 
 
 @dataclass(frozen=True)
@@ -40,34 +59,11 @@ class Asker:
 
     name: str
     client: httpx2.Client
-    hidden: tuple[str, ...]
+    marks: tuple[str, ...]
 
     @property
-    def keyed(self) -> bool:
-        return "xi-api-key" in self.client.headers
-
-
-@dataclass(frozen=True)
-class Question:
-    """A request with `{}` where the word goes."""
-
-    method: str
-    path: str
-    params: list[tuple[str, str]]
-    body: Any = None
-
-    def with_(self, word: str) -> dict[str, Any]:
-        """How it is sent with that word."""
-
-        def put(text: str) -> str:
-            if text.startswith("cursor:"):
-                at, _, id_ = text.removeprefix("cursor:").partition(":")
-                raw = json.dumps([int(at), id_.replace("{}", word), "older"], separators=(",", ":"))
-                return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
-            return text.replace("{}", word)
-
-        body = self.body if not self.body else json.loads(put(json.dumps(self.body)))
-        return {"url": put(self.path), "params": [(put(k), put(v)) for k, v in self.params], "json": body, "method": self.method}
+    def signed_in(self) -> bool:
+        return bool(self.client.cookies)
 
 
 def events(mark: str, owner: str) -> Iterator[dict[str, Any]]:
@@ -108,8 +104,8 @@ def events(mark: str, owner: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def furnish(house: House, mark: str, owner: str) -> None:
-    """Events and names."""
+def furnish(house: House, mark: str, owner: str) -> dict[str, str]:
+    """Events and names; gives the ids that the server made."""
     house = collecting(house)
     assert house.send(events(mark, owner)).exchanges == {Fate.KEPT: 24}
     for kind in Label:
@@ -125,7 +121,20 @@ def furnish(house: House, mark: str, owner: str) -> None:
     limited = ((Kind.KEY, f"key-{mark}-0"), (Kind.MEMBER, owner), (Kind.GROUP, f"group-{mark}"), (Kind.WORKSPACE, None))
     for of, whose in limited:
         house.do(admin.SetLimit(workspace=workspace, kind=of, id=whose, credit_limit=60))
-    house.do(admin.CreateInvitation(workspace=workspace, email=f"invited-{mark}@x.test"))
+    made = house.do(admin.CreateInvitation(workspace=workspace, email=f"invited-{mark}@x.test"))
+    verifier = keys.verifier(f"session of {owner}")
+    house.deck.directory.sessions.add(verifier, owner, expires_at=NOON + 1000 * HOUR, user_agent=f"agent-{mark}")
+    key = house.deck.directory.api_keys.get(workspace, f"key-{mark}-0")
+    assert key is not None
+    hash_ = keys.fingerprint(house.deck.directory.secret, key.verifier)
+    return {"invitation": made["id"], "session": verifier[:16], "hash": hash_}
+
+
+def reserve(house: House, mark: str, owner: str) -> None:
+    """Credits are held for a request under way."""
+    _, who = house.key_who(label=f"Key {mark}", user=owner, permissions=[Permission.WRITE])
+    asked = limits.Asked(credits=Decimal(1), request_id=f"res-{mark}")
+    assert limits.check(house.deck, limits.Asker(who.workspace, f"key {who.key_id}", who), asked).reservation
 
 
 def add_person(house: House, id_: str, role: Role = Role.MEMBER) -> None:
@@ -138,301 +147,264 @@ def signed_in(place: Place, id_: str) -> httpx2.Client:
     return client
 
 
+def even(_index: SizeIndex, _subject: Subject, _workspace: str, stretch: Stretch) -> int:
+    """So many events in an hour that pages of the log are looked for in steps."""
+    return 10 * (stretch[1] - stretch[0]) // HOUR
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with opened(Path(tmp_path_factory.mktemp("isolation")), query_parallel=2) as place:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    settings: dict[str, Any] = {"query_parallel": 2, "live_tails": 1000, "sign_in_attempts": 1_000_000}
+    with opened(Path(tmp_path_factory.mktemp("isolation")), **settings) as place, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("usagedeck.web.tail.PULSE", 0.01)
+        patched.setattr("usagedeck.sql.stepping.FIRST_OF_SOME", 100)
+        patched.setattr(SizeIndex, "rows", even)
+        start = {"start": str(place.deck.commits.latest)}
         add_person(place.house, "ana")
         add_person(place.house, f"user-{BENS}")
         add_person(place.house, "cleo", Role.ADMIN)
-        furnish(place.house, "own", "ana")
-        furnish(place.house, BENS, f"user-{BENS}")
+        for mark, owner in (("own", "ana"), (BENS, f"user-{BENS}")):
+            reserve(place.house, mark, owner)
+        known = {"own": furnish(place.house, "own", "ana"), BENS: furnish(place.house, BENS, f"user-{BENS}")}
         foreign = build_house(place.deck, f"Company {FOREIGN}", id=f"ws-{FOREIGN}", currency="eur", time_zone="Asia/Tokyo")
         add_person(foreign, f"user-{FOREIGN}", Role.OWNER)
-        furnish(foreign, FOREIGN, f"user-{FOREIGN}")
+        reserve(foreign, FOREIGN, f"user-{FOREIGN}")
+        known[FOREIGN] = furnish(foreign, FOREIGN, f"user-{FOREIGN}")
+        nobody = keys.verifier("nobody")
+        known[NOBODYS] = {"invitation": keys.mint_id("inv"), "session": nobody[:16], "hash": nobody}
         place.clock.now += 1000
-        yield place
+        yield World(place, {mark: {**ids, **start} for mark, ids in known.items()})
 
 
 @pytest.fixture(scope="module")
-def askers(world: Place) -> Iterator[list[Asker]]:
-    narrow, _ = world.house.key_who(user="ana", permissions=list(Permission))
-    wide, _ = world.house.key_who(permissions=list(Permission))
-    found = [
-        Asker("a member", signed_in(world, "ana"), (FOREIGN, BENS)),
-        Asker("a member's key", world.client(narrow), (FOREIGN, BENS)),
-        Asker("an admin", signed_in(world, "cleo"), (FOREIGN,)),
-        Asker("a key of nobody's", world.client(wide), (FOREIGN,)),
-    ]
-    yield found
-    for asker in found:
-        asker.client.close()
+def askers(world: World) -> Iterator[list[Asker]]:
+    place = world.place
+    narrow, _ = place.house.key_who(user="ana", permissions=list(Permission))
+    wide, _ = place.house.key_who(permissions=list(Permission))
+    sender, _ = place.house.key_who(user="ana", permissions=[Permission.WRITE])
+    with ExitStack() as stack:
+        found = [
+            Asker("a member", signed_in(place, "ana"), (FOREIGN, BENS)),
+            Asker("a member's key", place.client(narrow), (FOREIGN, BENS)),
+            Asker("an admin", signed_in(place, "cleo"), (FOREIGN,)),
+            Asker("a key of nobody's", place.client(wide), (FOREIGN,)),
+            Asker("a key that sends", place.client(sender), (FOREIGN, BENS)),
+            Asker("somebody from the street", place.client(), (FOREIGN, BENS)),
+        ]
+        for asker in found:
+            stack.enter_context(closing(asker.client))
+        yield found
 
 
-OF_KEYS = ("/v1/", "/v2/", "/api/v1/limits/check")
+USUAL = 4
+"""The first so many askers see something; those behind them are refused nearly everything."""
+
+OF_KEYS = ("/v1/", "/v2/", "/api/v1/limits/check", "/api/v1/limits/release")
 """Paths that nobody uses who is signed in."""
 
-# --- questions ----------------------------------------------------------------------------------------------------
-
-WORDS = (
-    *("req-{}-1", "user-{}", "key-{}-0", "group-{}", "model-{}-1", "product-{}", "voice-{}", "/v1/{}/x", "res-{}", "trace-{}"),
-    *("region-{}", "hook-{}", "event-{}", "code-{}", "message {}", "value-{}", "attr-{}", "ws-{}", "Name {}", "Key {}", "{}"),
+AT_LEAST = (
+    Question("GET", "/api/v1/log/requests/req-own-1", []),
+    Question("GET", "/api/v1/requests", [("search", "own")], headers={"accept": NDJSON}),
+    Question("GET", TAIL, [("after", "{start}")]),
 )
-OWN = ("attributes.attr-{}", "attributes.attr-own")
-TEXTS = ("eq", "neq", "in", "not_in", "contains", "starts_with")
-INTERVALS = ("total", "day", "hour", "3600s")
+"""What is asked in any case."""
+
+Answered = tuple[int, dict[str, str], str]
+"""Status, headers and body; without what is different every time."""
 
 
-def _names(rng: Random, of: Subject, *, split: bool = False) -> list[str]:
-    """Dimensions that make sense, and now and then any."""
-    if rng.random() < 0.05:
-        return [*DIMENSIONS, "dimension-{}"]
-    texts = [d.name for d in DIMENSIONS.values() if of in d.of and d.type in (Type.STRING, Type.LIST) and (d.split or not split)]
-    return [*texts, *OWN]
-
-
-def _shared(rng: Random, of: Subject) -> list[tuple[str, str]]:
-    ops = [op.value for op in Op] if rng.random() < 0.05 else TEXTS
-    filters = [(rng.choice(_names(rng, of)), rng.choice(ops), rng.choice(WORDS)) for _ in range(rng.choice((0, 1, 1, 2)))]
-    params = [("filter", ":".join(one)) for one in filters]
-    params += [("range", rng.choice(("1d", "7d", "30d")))]
-    if rng.random() < 0.3:
-        params.append(("search", rng.choice(WORDS)))
-    if rng.random() < 0.4:
-        params.append(("scope", rng.choice(("account", "workspace"))))
-    if rng.random() < 0.1:
-        params.append(("workspace", "ws-{}"))
-    return params
-
-
-def _csv(rng: Random) -> str:
-    return ".csv" if rng.random() < 0.25 else ""
-
-
-def _usage(rng: Random) -> Question:
-    metric = rng.choice(list(METRICS.values()))
-    params = [("metric", metric.name), ("interval", rng.choice(INTERVALS)), *_shared(rng, metric.of)]
-    names = _names(rng, metric.of, split=True)
-    params += [("by", name) for name in rng.sample(names, rng.choice((0, 1, 1, 2)))]
-    if rng.random() < 0.3:
-        params.append(("top", str(rng.choice((1, 2)))))
-    return Question("GET", f"/api/v1/usage{_csv(rng)}", params)
-
-
-def _log(rng: Random) -> Question:
-    of = rng.choice(list(Subject))
-    params = [*_shared(rng, of), ("order", rng.choice(("asc", "desc")))]
-    if rng.random() < 0.5:
-        params.append(
-            ("cursor", f"cursor:{NOON - rng.randrange(12) * HOUR}:{rng.choice(('req', 'del'))}-{{}}-{rng.randrange(12)}")
-        )
-    if rng.random() < 0.3:
-        params.append(("columns", "id,time,attributes.attr-{},attributes.attr-own"))
-    return Question("GET", f"/api/v1/{of}{_csv(rng)}", params)
-
-
-def _values(rng: Random) -> Question:
-    of = rng.choice(list(Subject))
-    params = [*_shared(rng, of), ("q", rng.choice((*WORDS, "", "own", "Name"))), ("of", of)]
-    return Question("GET", f"/api/v1/values/{rng.choice(_names(rng, of))}{_csv(rng)}", params)
-
-
-def _exchange(rng: Random) -> Question:
-    """One event's headers and bodies: somebody else's, one's own, or one that is nowhere."""
-    kind, of = rng.choice((("req", Subject.REQUESTS), ("del", Subject.DELIVERIES)))
-    n = rng.randrange(12)
-    params = [("workspace", "ws-{}")] if rng.random() < 0.1 else []
-    if rng.random() < 0.4:
-        params.append(("scope", rng.choice(("account", "workspace"))))
-    if rng.random() < 0.4:
-        params.append(("time", str(NOON - n * HOUR)))
-    return Question("GET", f"/api/v1/log/{of}/{kind}-{rng.choice(('{}', 'own', 'own'))}-{n}", params)
-
-
-THINGS = {"members": "user-{}", "groups": "group-{}", "service-accounts": "user-{}", "keys": "key-{}-0", "webhooks": "hook-{}"}
-"""What is looked after in a workspace, and what some of it is called."""
-
-
-def _others(rng: Random) -> Question:
-    params = [("workspace", "ws-{}")] if rng.random() < 0.3 else []
-    path = rng.choice(
-        (
-            *("me", "audit", "audit.csv", "sessions", "catalog", "sign-in", "workspace/invitations"),
-            *(f"workspace/{part}" for part in ("settings", *THINGS)),
-            *("admin/workspaces", "admin/workspaces/ws-{}/keys", "admin/workspaces/ws-{}/invitations"),
-        )
-    )
-    if path.startswith("audit"):
-        params += [(rng.choice(("actor_id", "target_id", "action")), rng.choice(WORDS))]
-    return Question("GET", f"/api/v1/{path}", params)
-
-
-def _limits(rng: Random) -> Question:
-    if rng.random() < 0.3:
-        named = rng.choice(({"key": "key-{}-0"}, {"user": "user-{}"}, {"groups": ["group-{}"]}, {"workspace": "ws-{}"}, {}))
-        return Question("POST", "/api/v1/limits/check", [], named)
-    params: list[tuple[str, str]] = []
-    params += [("kind", rng.choice(list(Kind)))] if rng.random() < 0.3 else []
-    params += [("id", rng.choice(("key-{}-0", "user-{}", "group-{}", "ws-{}")))] if rng.random() < 0.5 else []
-    params += [("scope", rng.choice(list(View)))] if rng.random() < 0.3 else []
-    params += [("workspace", "ws-{}")] if rng.random() < 0.1 else []
-    return Question("GET", f"/api/v1/limits{_csv(rng)}", params)
-
-
-def _ending(rng: Random) -> Question:
-    paths = ("sessions/{}", "workspace/invitations/{}", "admin/workspaces/ws-{}/keys/key-{}-0")
-    return Question("DELETE", f"/api/v1/{rng.choice(paths)}", [])
-
-
-def _managing(rng: Random) -> Question:
-    """What is somebody else's is neither changed nor given anything, and the refusal does not say that it is there."""
-    part, id_ = rng.choice(list(THINGS.items()))
-    path, params = f"/api/v1/workspace/{part}", [("workspace", "ws-{}")] if rng.random() < 0.2 else []
-    said = {"members": {"role": "viewer"}, "keys": {"label": "Mine"}}.get(part, {"name": "Mine"})
-    return rng.choice(
-        (
-            Question("PATCH", f"{path}/{id_}", params, said),
-            Question("DELETE", f"{path}/{id_}", params),
-            Question("POST", "/api/v1/workspace/keys", params, {"label": "Mine", "user": "user-{}"}),
-        )
-    )
-
-
-def _joining(rng: Random) -> Question:
-    """Whoever has no link learns nothing, and whoever invites learns nothing of addresses elsewhere."""
-    path, said = rng.choice(
-        (
-            ("invitations/open", {"token": "{}"}),
-            ("invitations/accept", {"token": "{}", "password": PASSWORD}),
-            ("sign-in/provider/back", {"state": "{}", "code": "{}"}),
-            ("workspace/invitations", {"email": "user-{}@x.test", "groups": ["group-{}"]}),
-        )
-    )
-    return Question("POST", f"/api/v1/{path}", [], said)
-
-
-def _wire(rng: Random) -> Question:
-    columns = [d.group_by for d in DIMENSIONS.values() if d.group_by and d.type is Type.STRING]
-    span = {"start_time": NOON - 48 * HOUR, "end_time": NOON + HOUR}
-    filters = [{"column": rng.choice(columns), "operation": rng.choice(("eq", "neq", "in")), "values": [rng.choice(WORDS)]}]
-    kind = rng.randrange(4)
-    if kind == 0:
-        body: dict[str, Any] = {**span, "interval_seconds": 86_400, "group_by": [rng.choice(columns)], "filters": filters}
-        return Question("POST", "/v1/workspace/analytics/query/usage-by-product-over-time", [], body)
-    if kind == 1:
-        body = {**span, "interval_seconds": 86_400, "group_by": ["model"], "filters": filters}
-        return Question("POST", "/v1/workspace/analytics/usage", [], body)
-    if kind == 2:
-        return Question("POST", "/v1/workspace/analytics/requests", [], {**span, "filters": filters, "search": rng.choice(WORDS)})
-    by = [name for d in DIMENSIONS.values() for name in d.breakdown]
-    params = [("start_unix", str(NOON - 48 * HOUR)), ("end_unix", str(NOON + HOUR)), ("breakdown_type", rng.choice([*by, "{}"]))]
-    params += [("include_workspace_metrics", rng.choice(("true", "false")))]
-    return Question("GET", "/v1/usage/character-stats", params)
-
-
-_ID_WORDS = ("{}", "user-{}", "bot-{}", "key-{}-0", "hook-{}", "voice-{}", "group-{}", "%25")
-
-
-def _beside(rng: Random) -> Question:
-    """The calls of the SDKs beside the four."""
-    id_, word = rng.choice(_ID_WORDS), rng.choice(WORDS)
-    token = base64.urlsafe_b64encode(b'["Name zz","voice"]').decode()
-    return rng.choice(
-        (
-            Question("GET", "/v1/workspace/members", []),
-            Question("GET", "/v1/workspace/groups", []),
-            Question("GET", "/v1/workspace/groups/search", [("name", word)]),
-            Question("GET", "/v1/workspace/webhooks", [("include_usages", rng.choice(("true", "false", "{}")))]),
-            Question("GET", "/v1/service-accounts", []),
-            Question("GET", f"/v1/service-accounts/{id_}/api-keys", []),
-            Question("GET", f"/v1/user{rng.choice(('', '/subscription'))}", []),
-            Question(
-                "GET", "/v1/workspace/audit-logs", [(rng.choice(("actor_uid", "activity_name", "class_name", "cursor")), word)]
-            ),
-            Question("GET", "/v1/models", []),
-            Question("GET", "/v1/voices", []),
-            Question("GET", "/v2/voices", [(rng.choice(("search", "voice_ids", "category", "next_page_token")), word)]),
-            Question("GET", "/v2/voices", [("next_page_token", token), ("sort_direction", rng.choice(("asc", "desc")))]),
-        )
-    )
-
-
-def _managing_by_sdk(rng: Random) -> Question:
-    """What would change something of somebody else's."""
-    id_ = rng.choice(_ID_WORDS)
-    return rng.choice(
-        (
-            Question("DELETE", "/v1/workspace/webhooks/hook-{}", []),
-            Question("PATCH", "/v1/workspace/webhooks/hook-{}", [], {"name": "x", "is_disabled": True}),
-            Question("PUT", f"/v1/workspace/members/{id_}/usage-limit", [], {"usage_limit": 1}),
-            Question("POST", "/v1/workspace/members", [], {"email": "user-{}@x.test", "is_locked": True}),
-            Question("POST", f"/v1/service-accounts/{id_}/api-keys", [], {"name": "x", "permissions": "all"}),
-            Question("PATCH", f"/v1/service-accounts/{id_}/api-keys/key-bot-{{}}", [], {"name": "x"}),
-            Question("DELETE", f"/v1/service-accounts/bot-{{}}/api-keys/{id_}", []),
-            Question("POST", "/v1/service-accounts/bot-{}/api-keys/key-bot-{}/disable", []),
-        )
-    )
-
-
-MAKERS: Mapping[Callable[[Random], Question], int] = {
-    _usage: 6,
-    _log: 5,
-    _values: 4,
-    _exchange: 2,
-    _others: 2,
-    _limits: 2,
-    _ending: 1,
-    _joining: 1,
-    _managing: 1,
-    _wire: 4,
-    _beside: 4,
-    _managing_by_sdk: 1,
-}
-
-
-def answered(asker: Asker, question: Question, word: str) -> tuple[int, dict[str, str], str]:
-    """Status, headers and body; without what is different every time."""
-    answer = asker.client.request(**question.with_(word))
+def answered(asker: Asker, question: Question, word: str, known: Mapping[str, str]) -> Answered:
+    sent = question.with_(word, known)
+    if question.path == TAIL:
+        with asker.client.stream(**sent) as answer:
+            text = "".join(up_to_now(answer)) if answer.is_success else answer.read().decode()
+    else:
+        answer = asker.client.request(**sent)
+        text = answer.text
     trace = answer.headers.get("x-trace-id", "no trace")
     headers = {name: value for name, value in answer.headers.items() if name not in ("x-trace-id", "date", "content-length")}
-    return answer.status_code, headers, answer.text.replace(trace, "trace")
+    return answer.status_code, headers, text.replace(trace, "trace")
+
+
+def up_to_now(answer: httpx2.Response) -> Iterator[str]:
+    """What a tail says before it has nothing more to say."""
+    last = False
+    for line in answer.iter_lines():
+        yield f"{line}\n"
+        last = last or line in ("event: pulse", "event: end")
+        if last and not line:
+            return
+
+
+def with_nobodys(found: Answered, mark: str, world: World) -> Answered:
+    """The answer as it would be to the same question about what is nowhere."""
+    words = {mark: NOBODYS} | {id_: world.known[NOBODYS][name] for name, id_ in world.known[mark].items()}
+    status, headers, text = found
+    said = str(sorted(headers.items()))
+    for theirs, nobodys in words.items():
+        said, text = said.replace(theirs, nobodys), text.replace(theirs, nobodys)
+    return status, {"all": said}, text
+
+
+def tried(world: World, asker: Asker, question: Question, mark: str) -> Answered:
+    """Ask about what is somebody else's and about what is nowhere; gives the answer to both."""
+    found = answered(asker, question, mark, world.known[mark])
+    told = f"{asker.name} asks {question} with {mark}"
+    nowhere = answered(asker, question, NOBODYS, world.known[NOBODYS])
+    if "audit" not in question.path:  # what members themselves have asked is in there, with the words they used
+        assert not any(hidden in str(nowhere) for hidden in world.hidden(asker.marks)), f"{told}: {nowhere}"
+    assert with_nobodys(found, mark, world) == with_nobodys(nowhere, mark, world), told
+    assert found[0] < 500, told
+    return nowhere
 
 
 # --- the promise --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.promise
-def test_what_is_somebody_elses_is_not_there(askers: list[Asker], request: pytest.FixtureRequest) -> None:
+def test_what_is_somebody_elses_is_not_there(world: World, askers: list[Asker], request: pytest.FixtureRequest) -> None:
     rng = Random(request.config.getoption("--fuzz-seed"))
     makers = [maker for maker, weight in MAKERS.items() for _ in range(weight)]
     statuses: Counter[int] = Counter()
-    own = bodies = 0
-    for _ in range(request.config.getoption("--fuzz") // 2):
-        question = rng.choice(makers)(rng)
-        asker = rng.choice([one for one in askers if one.keyed or not question.path.startswith(OF_KEYS)])
-        mark = rng.choice(asker.hidden)
-        status, headers, text = answered(asker, question, mark)
-        told = f"{asker.name} asks {question} with {mark}"
-        nowhere = answered(asker, question, NOBODYS)
-        assert not any(hidden in str(nowhere) for hidden in asker.hidden), f"{told}: {nowhere}"
-        assert (status, str(headers).replace(mark, NOBODYS), text.replace(mark, NOBODYS)) == (
-            nowhere[0],
-            str(nowhere[1]),
-            nowhere[2],
-        ), told
-        assert status < 500, told
+    own: Counter[str] = Counter()
+    for number in range(request.config.getoption("--fuzz") // 2):
+        question = AT_LEAST[number] if number < len(AT_LEAST) else rng.choice(makers)(rng)
+        ready = [one for one in askers if not (one.signed_in and question.path.startswith(OF_KEYS))]
+        usual = [one for one in ready if one in askers[:USUAL]]
+        asker = rng.choice(usual if number < len(AT_LEAST) or rng.random() < 0.9 else ready)
+        status, _, text = tried(world, asker, question, rng.choice(asker.marks))
         statuses[status] += 1
-        own += status == 200 and "own" in text
-        bodies += status == 200 and "sent by own" in text
-    assert statuses[200] > statuses.total() // 2, f"most questions are good ones: {statuses}"
-    assert own > 10, "and find what is their own"
-    assert bodies, "also headers and bodies"
+        if status == 200:
+            own["anything"] += "own" in text
+            own["bodies"] += "sent by own" in text
+            own["tail"] += "event: rows" in text
+            own["growing"] += question.headers.get("accept") == NDJSON and text.count("\n") > 1
+    assert statuses[200] > statuses.total() // 3, f"many questions are good ones: {statuses}"
+    assert own["anything"] > 10, "and find what is their own"
+    assert all(own[name] for name in ("bodies", "tail", "growing")), f"in every way: {own}"
 
 
 @pytest.mark.promise
-def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> None:
-    """The test above is worth something only if the same questions find the marks elsewhere."""
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
+def test_whatever_there_is_is_asked(world: World, askers: list[Asker], operation: Any) -> None:
+    """Every operation of the API, once by everybody: whatever somebody adds is asked here without their doing."""
+    rng = Random(f"{operation.method} {operation.path}")
+    if (operation.method, operation.path) in OF_ONESELF:
+        return
+    for asker in askers:
+        tried(world, asker, asking(rng, operation), rng.choice(asker.marks))
+
+
+@pytest.mark.promise
+def test_what_is_not_asked_is_there() -> None:
+    """An operation that was renamed is asked again, and what somebody makes is tried below."""
+    there = {(one.method, one.path) for one in OPERATIONS}
+    assert set(OF_ONESELF) <= there
+    rng = Random(1)
+    careful = [maker(rng) for maker in MAKERS for _ in range(200)] + list(MAKING)
+    unasked = {
+        (one.method, one.path)
+        for one in OPERATIONS
+        if (one.method, one.path) in OF_ONESELF and not any(one.is_asked_by(question) for question in careful)
+    }
+    assert unasked == {
+        ("DELETE", "/api/v1/session"),
+        ("DELETE", "/api/v1/sessions"),
+        ("POST", "/v1/workspaces/api-keys/disable"),
+        ("PATCH", "/api/v1/workspace/settings"),
+        ("GET", "/metrics"),
+    }
+
+
+@pytest.mark.promise
+def test_the_audit_log_has_nothing_of_another_workspace(world: World, askers: list[Asker]) -> None:
+    """As it was before anybody asked anything."""
+    told = [
+        askers[2].client.get("/api/v1/audit", params={"start": NOON - HOUR, "end": NOON + 1, "limit": 1000}),
+        askers[2].client.get("/api/v1/audit.csv", params={"start": NOON - HOUR, "end": NOON + 1}),
+        askers[3].client.get("/v1/workspace/audit-logs", params={"time_to_unix_ms": NOON, "limit": 1000}),
+    ]
+    for answer in told:
+        assert (answer.status_code, BENS in answer.text) == (200, True)
+        assert not any(hidden in answer.text for hidden in world.hidden((FOREIGN,)))
+
+
+@pytest.mark.promise
+def test_counters_name_nobody(world: World) -> None:
+    with closing(world.place.client()) as client:
+        told = client.get("/metrics").text
+    assert "usagedeck_http_requests_total" in told
+    assert not any(mark in told for mark in (*world.hidden((FOREIGN, BENS)), world.place.house.workspace_id))
+
+
+MINTED = re.compile(r'\b(?:sa|grp|wh|key)_[0-9a-f]{12}|wsec_[0-9a-f]{64}|"hint":"[^"]{4}"|"place":"\d+"')
+"""What is different in two workspaces that are alike."""
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("question", MAKING, ids=lambda one: one.path)
+def test_what_is_made_under_the_name_of_somebody_elses_thing_says_nothing_of_it(world: World, question: Question) -> None:
+    """In a workspace of its own, so that nothing of it is there for other questions."""
+    seen: list[list[Answered]] = []
+    for mark in (FOREIGN, NOBODYS):
+        house = build_house(world.place.deck, "Company", id=f"ws-making-{mark}{MAKING.index(question)}")
+        add_person(house, f"cleo-{mark}{MAKING.index(question)}", Role.ADMIN)
+        secret, _ = house.key_who(permissions=list(Permission), id=f"key-making-{mark}")
+        lists = ("workspace/groups", "workspace/service-accounts", "workspace/webhooks", "workspace/keys", "requests")
+        with closing(world.place.client(secret)) as client:
+            asker = Asker("whoever makes it", client, ())
+            asked = [question, *(Question("GET", f"/api/v1/{part}", []) for part in lists)]
+            asked += [Question("GET", "/v1/workspace/groups", []), Question("GET", "/v1/workspace/groups/search", [("name", "")])]
+            asked += [Question("GET", "/api/v1/values/user_id", []), Question("GET", "/v1/service-accounts", [])]
+            seen.append([answered(asker, one, mark, world.known[mark]) for one in asked])
+    for theirs, nobodys in zip(*seen, strict=True):
+        assert theirs[0] in (200, 201), theirs
+        found, nowhere = with_nobodys(theirs, FOREIGN, world), with_nobodys(nobodys, NOBODYS, world)
+        assert MINTED.sub("minted", str(found)) == MINTED.sub("minted", str(nowhere))
+
+
+@pytest.mark.promise
+def test_what_arrives_of_others_is_not_in_a_tail(world: World, askers: list[Asker]) -> None:
+    """Tails that are open while everybody sends: those of others neither come nor count among what was left out."""
+    place, sent = world.place, 30
+    with ExitStack() as stack:
+        tails: list[tuple[Asker, Follower]] = []
+        for asker in askers[:USUAL]:
+            cookies = "; ".join(f"{name}={value}" for name, value in asker.client.cookies.items())
+            headers = {**({"cookie": cookies} if cookies else {}), "xi-api-key": asker.client.headers.get("xi-api-key", "")}
+            headers = {name: value for name, value in headers.items() if value}
+            tails.append((asker, stack.enter_context(follow(place.url, headers, columns="id,user_id", rate=1))))
+        until(lambda: all(tail.events for _, tail in tails))
+        foreign = House(place.deck, f"ws-{FOREIGN}", "", key_of(world, f"ws-{FOREIGN}"))
+        for house, mark, owner in (
+            (place.house, "own", "ana"),
+            (place.house, BENS, f"user-{BENS}"),
+            (foreign, FOREIGN, f"user-{FOREIGN}"),
+        ):
+            house.send({"id": f"live-{mark}-{n}", "time": NOON, "user_id": owner} for n in range(sent))
+        for asker, tail in tails:
+            whole = sent * (3 - len(asker.marks))
+            until(partial(lambda tail, whole: len(tail.rows) + tail.left_out >= whole, tail, whole))
+    for asker, tail in tails:
+        assert len(tail.rows) + tail.left_out == sent * (3 - len(asker.marks)), asker.name
+        assert tail.left_out, "there was more than they wanted"
+        assert not any(mark in str(tail.events) for mark in asker.marks), asker.name
+        assert any("live-own" in id_ for id_ in tail.ids), asker.name
+
+
+def key_of(world: World, workspace: str) -> Any:
+    made = admin.perform(world.place.deck, admin.CreateKey(workspace=workspace, label="all", permissions=list(Permission)))
+    return who_by_key(world.place.deck, made["api_key"])
+
+
+@pytest.mark.promise
+def test_those_it_belongs_to_do_see_it(world: World, askers: list[Asker]) -> None:
+    """The tests above are worth something only if the same questions find the marks elsewhere."""
+    place = world.place
     good = [
         Question("GET", "/api/v1/requests", [("filter", "user_id:eq:user-{}")]),
+        Question("GET", "/api/v1/requests", [("filter", "user_id:eq:user-{}")], headers={"accept": NDJSON}),
+        Question("GET", TAIL, [("filter", "user_id:eq:user-{}"), ("after", "{start}")]),
         Question("GET", "/api/v1/values/voice_id", [("q", "{}")]),
         Question("GET", "/api/v1/usage", [("metric", "credits"), ("by", "model")]),
         Question("GET", "/api/v1/log/requests/req-{}-1", []),
@@ -440,15 +412,22 @@ def test_those_it_belongs_to_do_see_it(world: Place, askers: list[Asker]) -> Non
         Question("GET", "/api/v1/limits", []),
         *(Question("GET", f"/api/v1/workspace/{part}", []) for part in ("invitations", "members", "groups", "keys")),
     ]
-    with closing(signed_in(world, f"user-{FOREIGN}")) as owner:
+    with closing(signed_in(place, f"user-{FOREIGN}")) as owner:
         for question in good:
-            assert FOREIGN in answered(Asker("their owner", owner, ()), question, FOREIGN)[2], question
+            assert FOREIGN in answered(Asker("their owner", owner, ()), question, FOREIGN, world.known[FOREIGN])[2], question
+        sessions = Question("DELETE", "/api/v1/sessions/{session}", [])
+        assert answered(Asker("their owner", owner, ()), sessions, FOREIGN, world.known[FOREIGN])[0] == 204
+        invitations = Question("DELETE", "/api/v1/workspace/invitations/{invitation}", [])
+        assert answered(Asker("their owner", owner, ()), invitations, FOREIGN, world.known[FOREIGN])[0] == 204
     foreign = admin.CreateKey(workspace=f"ws-{FOREIGN}", label="all", permissions=list(Permission))
-    with closing(world.client(admin.perform(world.deck, foreign)["api_key"])) as theirs:
+    with closing(place.client(admin.perform(place.deck, foreign)["api_key"])) as theirs:
         wire = ("workspace/members", "workspace/groups", "workspace/webhooks", "service-accounts", "workspace/audit-logs")
         for path in (*wire, "workspace/groups/search", "service-accounts/bot-{}/api-keys", "user", "models", "voices"):
             question = Question("GET", f"/v1/{path}", [("name", "{}")] if path.endswith("search") else [])
-            found = answered(Asker("their key", theirs, ()), question, FOREIGN)
+            found = answered(Asker("their key", theirs, ()), question, FOREIGN, world.known[FOREIGN])
             assert (found[0], FOREIGN in found[2]) == (200, True), path
+        filters = [{"column": "hashed_xi_api_key", "operation": "eq", "values": ["{hash}"]}]
+        by_hash = Question("POST", "/v1/workspace/analytics/requests", [], {"start_time": NOON - 48 * HOUR, "filters": filters})
+        assert FOREIGN in answered(Asker("their key", theirs, ()), by_hash, FOREIGN, world.known[FOREIGN])[2]
     for question in good:
-        assert BENS in answered(askers[2], question, BENS)[2], question
+        assert BENS in answered(askers[2], question, BENS, world.known[BENS])[2], question

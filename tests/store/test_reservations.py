@@ -1,5 +1,6 @@
 """Reservations in their file: over restarts, however the last process ended, and not for longer than they last."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def test_what_was_made_and_has_not_ended_is_found(tmp_path: Path) -> None:
     for id_, made in (("a", NOON - 100 * SECOND), ("b", NOON), ("c", NOON), ("b", NOON - 300 * SECOND)):
         journal.made("ws", reservation(id_, made))
     journal.made("other", reservation("a"))
-    journal.ended("ws", ["c", "unknown"])
+    journal.made("ws", replace(reservation("b"), by="key k"))
+    journal.ended("ws", [reservation("c"), reservation("unknown"), replace(reservation("b"), by="key k")])
     journal.ended("ws", [])
     journal.close()
     journal.close()
@@ -78,7 +80,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Mon
     journal.made("ws", reservation("stays"))
     for n in range(100):
         journal.made("ws", reservation(str(n)))
-        journal.ended("ws", [str(n)])
+        journal.ended("ws", [reservation(str(n))])
         assert (tmp_path / FILE).read_bytes().count(b"\n") <= 16
     journal.close()
     assert [one.id for one in held(tmp_path)["ws"]] == ["stays"]
@@ -103,7 +105,7 @@ def test_a_file_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "nowhere", KEEP)
     assert journal.open(NOON, 0.0) == {}
     journal.made("ws", reservation("a"))
-    journal.ended("ws", ["a"])
+    journal.ended("ws", [reservation("a")])
     journal.close()
 
 

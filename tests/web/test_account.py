@@ -96,6 +96,19 @@ def test_a_failed_sign_in_is_in_it_and_says_nothing_to_who_tried(place: Place, t
     assert [e["actor_id"] for e in audit(sender, action="session.refused")] == [name]
 
 
+def test_a_refused_sign_in_of_nobody_is_noted_in_the_servers_log(place: Place) -> None:
+    """As much is written for an address that has no account: the time it takes does not tell whether it has one."""
+
+    def noted() -> list[str]:
+        entries = place.deck.directory.audit_log.read(None, start=0, end=2**60, equal={"action": "session.refused"})
+        return [entry.actor_id for entry in entries]
+
+    before = noted()
+    with place.client() as client:
+        assert client.post("/api/v1/session", json={"email": "nobody@x.test", "password": "guess"}).status_code == 401
+    assert noted() == ["", *before]
+
+
 def test_nothing_of_another_workspace_is_in_it(place: Place, tenant: House, sender: httpx2.Client) -> None:
     """Not by filters, and not by a cursor that was made there."""
     other = build_house(place.deck, "other")

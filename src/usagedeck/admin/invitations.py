@@ -59,8 +59,8 @@ def _create(deck: Deck, command: CreateInvitation) -> Answer:
     known = {group.id for group in directory.groups.all(workspace.id)}
     if unknown := sorted(set(command.groups) - known):
         raise InvalidInput(f'There is no group "{unknown[0]}" in this workspace; make it first.', field="groups")
-    user = directory.people.by_email(command.email)
-    if user is not None and directory.people.member(workspace.id, user.id):
+    user = directory.people.member_by_email(workspace.id, command.email)
+    if user is not None:
         raise Conflict(f'"{user.email}" is a member of the workspace already.', field="email", code="already_exists")
     token = keys.mint_token()
     made = directory.invitations.put(

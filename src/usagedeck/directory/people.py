@@ -125,6 +125,11 @@ class People:
         where = (members.c.workspace_id == workspace_id, members.c.user_id == user_id)
         return self._database.one(select(members).where(*where), Member)
 
+    def member_by_email(self, workspace_id: str, email: str) -> User | None:
+        """The member with an address. For one of somebody elsewhere it takes the same way as for one of nobody's."""
+        joined = select(users).join(members, members.c.user_id == users.c.id)
+        return self._database.one(joined.where(members.c.workspace_id == workspace_id, users.c.email == email.lower()), User)
+
     def members(self, workspace_id: str) -> list[tuple[User, Member]]:
         """Oldest membership first."""
         where = members.c.workspace_id == workspace_id

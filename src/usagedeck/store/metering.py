@@ -162,13 +162,12 @@ class Metering:
     def _note(self, space: _Space, place: int, rows: Iterable[Spent]) -> None:
         """Add up what was written and settle what was reserved for it."""
         amounts: dict[Party, Decimal] = {}
-        settled = []
+        settled: list[Reservation] = []
         period, meter = space.period, space.meter
         for row in rows:
             if row.workspace_id != space.id:
                 continue
-            if row.id in meter.reservations and meter.drop(row.id):
-                settled.append(row.id)
+            settled += meter.drop(row.id)
             if row.credits and period is not None and period.start <= row.time < period.end:
                 add(amounts, row.credits, parties(row.api_key_id, row.user_id, row.group_ids))
         meter.came(place, amounts)
@@ -188,7 +187,7 @@ class Metering:
         """Whether there is room for a request in all the limits, and if so, what it may cost is reserved at once. `scope` is the
         whole workspace.
 
-        Whoever asks again by the same id changes the reservation. Raises `Conflict` for the id of somebody else's,
+        Whoever asks again by the same id changes the reservation. Raises `Conflict` when it is for another key or user now,
         `TooBusy` when too much is reserved, and what questions raise.
         """
         tries = 0
@@ -209,10 +208,10 @@ class Metering:
             self._count(space)
 
     def _mine(self, space: _Space, wanted: Wanted) -> Reservation | None:
-        before = space.meter.reservations.get(wanted.id)
-        if before is not None and (before.by, before.parties) != (wanted.by, wanted.parties):
+        before = space.meter.reservations.get((wanted.id, wanted.by))
+        if before is not None and before.parties != wanted.parties:
             raise Conflict(
-                f'Something is reserved under the id "{wanted.id}" already, for another key or user; take a new one.',
+                f'You have reserved something under the id "{wanted.id}" already, for another key or user; take a new one.',
                 field="request_id",
                 code="already_reserved",
             )
@@ -222,10 +221,9 @@ class Metering:
         """Hold what a request may cost; a request that costs nothing needs nothing held."""
         meter = space.meter
         if not wanted.credits:
-            if meter.drop(wanted.id):
-                self._journal.ended(space.id, [wanted.id])
+            self._journal.ended(space.id, meter.drop(wanted.id, wanted.by))
             return None
-        if len(meter.reservations) >= MOST_RESERVATIONS and wanted.id not in meter.reservations:
+        if len(meter.reservations) >= MOST_RESERVATIONS and (wanted.id, wanted.by) not in meter.reservations:
             raise TooBusy(
                 f"{MOST_RESERVATIONS:,} reservations of this workspace are waiting for their events, the most there may be. "
                 "Send the events of requests that were made, with the ids they were reserved under.",
@@ -237,14 +235,11 @@ class Metering:
         self._journal.made(space.id, made)
         return made
 
-    def release(self, workspace: str, id_: str, by: str | None) -> Reservation | None:
-        """Hold a reservation no longer; the one that was held. None for none, and for one that somebody other than `by` made."""
+    def release(self, workspace: str, id_: str, by: str | None) -> Sequence[Reservation]:
+        """Hold reservations no longer; those that were held under the id: the one that `by` made, or all."""
         with self._open(workspace) as space:
-            found = space.meter.reservations.get(id_)
-            if found is None or (by is not None and found.by != by):
-                return None
-            space.meter.drop(id_)
-            self._journal.ended(workspace, [id_])
+            found = space.meter.drop(id_, by)
+            self._journal.ended(workspace, found)
             return found
 
     def standings(self, scope: Scope, period: Window, limits: Sequence[Limit]) -> Sequence[Standing]:
@@ -282,8 +277,8 @@ class Metering:
 
     def _end_over(self, space: _Space) -> None:
         if over := space.meter.over(self._ticks()):
-            for id_ in over:
-                space.meter.drop(id_)
+            for one in over:
+                space.meter.drop(one.id, one.by)
             self._journal.ended(space.id, over)
 
     @contextmanager
@@ -310,7 +305,7 @@ class Metering:
                 space.meter.begin()
                 space.period, space.counted = period, False
                 changes, place = space.changes, self._commits.latest
-                reserved = [one.id for one in space.meter.reservations.values()]
+                reserved = list({one.id for one in space.meter.reservations.values()})
                 first = min((one.made for one in space.meter.reservations.values()), default=0)
             used, since = self._whole(place, scope, period, groups=groups)
             present = self._used.present(scope, reserved, first, self._clock())
@@ -318,7 +313,7 @@ class Metering:
                 if space.changes != changes or space.period != period:
                     return
                 space.meter.count(place, used)
-                ended = [id_ for id_ in present if space.meter.drop(id_)]
+                ended = [one for id_ in present for one in space.meter.drop(id_)]
                 space.counted, space.groups, space.scope, space.meter.since = True, groups, scope, since
                 space.next_count = self._ticks() + COUNT_EVERY
                 self._journal.ended(space.id, ended)

@@ -48,7 +48,7 @@ class Journal:
         self._path = folder / FILE
         self._keep = keep
         self._lock = threading.Lock()
-        self._held: dict[tuple[str, str], _Line] = {}
+        self._held: dict[tuple[str, str, str], _Line] = {}
         self._file: int | None = None
         self._lines = 0
 
@@ -65,7 +65,7 @@ class Journal:
         for line in list(self._held.values()):
             left = self._keep - max(0, now - line.made) / 1000  # a clock that was put back makes none last longer
             if left <= 0:
-                del self._held[line.workspace, line.id]
+                del self._held[line.workspace, line.id, line.by]
                 continue
             kept = Reservation(line.id, line.by, line.parties, line.credits, line.made, ticks + left)
             found.setdefault(line.workspace, []).append(kept)
@@ -78,8 +78,8 @@ class Journal:
     def made(self, workspace: str, one: Reservation) -> None:
         self._write([_Line(workspace, one.id, one.by, one.parties, one.credits, one.made)])
 
-    def ended(self, workspace: str, ids: Iterable[str]) -> None:
-        self._write([_Line(workspace, id_, ended=True) for id_ in ids])
+    def ended(self, workspace: str, ones: Iterable[Reservation]) -> None:
+        self._write([_Line(workspace, one.id, one.by, ended=True) for one in ones])
 
     def close(self) -> None:
         with self._lock:
@@ -102,9 +102,9 @@ class Journal:
                 log.warning("a reservation could not be written down", reason=error.strerror)
 
     def _note(self, line: _Line) -> None:
-        self._held.pop((line.workspace, line.id), None)
+        self._held.pop((line.workspace, line.id, line.by), None)
         if not line.ended:
-            self._held[line.workspace, line.id] = line
+            self._held[line.workspace, line.id, line.by] = line
 
     def _tidy(self) -> None:
         """Write the file anew and go on at its end; when that cannot be, go on with the one there is."""

@@ -102,7 +102,7 @@ def change_member(request: Request, deck: DeckOf, body: MemberBody) -> Response:
     """Their seat, and whether they are locked out; what is left out stays. For keys that look after the workspace."""
     who = who_of(request, deck)
     require_manager(who)
-    user = deck.directory.people.by_email(body.email)
+    user = deck.directory.people.member_by_email(who.workspace.id, body.email)
     member = deck.directory.people.member(who.workspace.id, user.id) if user else None
     if user is None or member is None:
         raise NotFound("No member of this workspace has this e-mail.", field="email", code="member_not_found")
