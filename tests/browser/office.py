@@ -28,7 +28,7 @@ def furnish_office(deck: Deck) -> House:
     house.do(admin.PutServiceAccount(workspace=WORKSPACE, id="sa_bot", name="Nightly import"))
     keys: dict[str, dict[str, Any]] = {
         "key_web": {"label": "prod-web", "user": "user_owner", "credit_limit": 400},
-        "key_bot": {"label": "nightly", "user": "sa_bot", "permissions": [Permission.WRITE]},
+        "key_bot": {"label": "nightly", "user": "sa_bot", "permissions": [Permission.WRITE], "tts_concurrency_limit": 5},
         "key_mine": {"label": "my laptop", "user": "user_member"},
         "key_off": {"label": HOSTILE, "disabled": True, "allowed_ips": ["10.0.0.0/8"]},
         "key_late": {"label": "last year's", "expires_at": NOON - DAY},
@@ -39,7 +39,7 @@ def furnish_office(deck: Deck) -> House:
         house.do(admin.PutKey(workspace=WORKSPACE, id=id_, **said))
     house.do(admin.RevokeKey(workspace=WORKSPACE, id="key_gone"))
     hooks: dict[str, dict[str, Any]] = {
-        "wh_orders": {"name": "Orders", "events": ["done", "failed"]},
+        "wh_orders": {"name": "Orders", "events": ["done", "failed"], "retry_enabled": True, "request_headers": ["X-Env"]},
         "wh_slow": {"name": "Slow one", "disabled": True, "auto_disabled": True, "failed_at": NOON - HOUR, "failed_status": 0},
         "wh_idle": {"name": HOSTILE, "disabled": True},
     }

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from tests.directory.furnish import add_key
 from tests.house import NOON, StillClock
 from usagedeck.directory import keys
-from usagedeck.directory.api_keys import NOTE_EVERY, ApiKey
+from usagedeck.directory.api_keys import CONCURRENCY, NOTE_EVERY, ApiKey
 from usagedeck.directory.database import open_engine
 from usagedeck.directory.repo import Directory
 from usagedeck.directory.schema import metadata
@@ -88,7 +88,9 @@ def test_what_a_key_is_told(directory: Directory) -> None:
         expires_at=NOON + 9,
         allowed_ips=["10.0.0.0/8", "::1/128"],
         credit_limit=10**12,
+        concurrency={"dubbing_concurrency_limit": 3},
     )
+    assert [getattr(made, name) for name in CONCURRENCY] == [None, 3, None]
     assert directory.api_keys.get("ws", "key_1") == made
     assert (made.permissions, made.allowed_ips, made.credit_limit) == (("a", "b"), ("10.0.0.0/8", "::1/128"), 10**12)
     directory.api_keys.change("ws", "key_1", {"allowed_ips": (), "label": "renamed", "disabled_at": NOON})

@@ -15,10 +15,12 @@ from tests.house import NOON, StillClock
 from tests.postgres import Server
 from usagedeck.catalog import Label
 from usagedeck.directory import keys
+from usagedeck.directory.api_keys import CONCURRENCY, ApiKey
 from usagedeck.directory.database import Kept, open_engine
 from usagedeck.directory.migrating import migrate
 from usagedeck.directory.repo import Directory
 from usagedeck.directory.schema import metadata
+from usagedeck.directory.webhooks import Webhook
 from usagedeck.errors import Conflict, StoreFailed
 
 NO_DIRECTORY = "sqlite:///path or postgresql://user@host/name"
@@ -111,6 +113,39 @@ def test_a_directory_of_an_older_release_is_brought_to_today_with_all_its_data(
     assert session is not None, "whoever is signed in stays so"
     assert (session.user_id, session.user_agent, session.address) == ("ana", "firefox", None)
     assert directory.secret == "of old", "fingerprints of keys depend on it"
+    directory.close()
+
+
+OF_0007 = (
+    "INSERT INTO workspaces (id, name, currency, time_zone, billing_day, full_ip, created_at, retention_days, redactions, "
+    """credit_limit, exchanges, exchange_days) VALUES ('ws', 'Acme', 'eur', 'UTC', 1, true, 1, 30, '["path"]', 500, true, 7)""",
+    "INSERT INTO webhooks (workspace_id, id, name, url, events, auth, created_at, disabled_at, auto_disabled, failed_at, "
+    """failed_status) VALUES ('ws', 'wh_1', 'Orders', 'https://x.test/', '["done"]', 'oauth2', 2, 3, true, 4, 503)""",
+    "INSERT INTO api_keys (workspace_id, id, user_id, label, hint, verifier, permissions, created_at, disabled_at, expires_at, "
+    "last_used_at, allowed_ips, credit_limit) VALUES ('ws', 'key_1', 'bot', 'server', 'abcd', 'verifier', "
+    """'["analytics_read", "music"]', 5, 6, 7, 8, '["10.0.0.0/8"]', 9)""",
+    "INSERT INTO service_accounts (workspace_id, id, name, credit_limit, created_at) VALUES ('ws', 'bot', 'Bot', 10, 11)",
+)
+
+
+def test_keys_and_webhooks_of_the_release_before_are_as_they_were(bare_url: str, clock: StillClock) -> None:
+    """And nothing is limited, tried again or sent along that nobody said."""
+    engine = open_engine(bare_url)
+    migrate(engine, "0007")
+    engine.dispose()
+    run(bare_url, *OF_0007)
+    directory = Directory(bare_url, clock)
+    (space,) = directory.workspaces.all()
+    assert (space.retention_days, space.redactions, space.credit_limit) == (30, ("path",), 500)
+    assert (space.exchanges, space.exchange_days) == (True, 7)
+    (hook,) = directory.webhooks.all("ws")
+    assert hook == Webhook(*("ws", "wh_1", "Orders", "https://x.test/", ("done",), "oauth2", 2, 3, True, 4, 503))
+    assert (hook.retry_enabled, hook.request_headers) == (False, ())
+    (key,) = directory.api_keys.all("ws")
+    said = ("ws", "key_1", "bot", "server", "abcd", "verifier", ("analytics_read", "music"), 5, None, 6, 7, 8, ("10.0.0.0/8",), 9)
+    assert key == ApiKey(*said)
+    assert [getattr(key, name) for name in CONCURRENCY] == [None, None, None]
+    assert [(one.id, one.credit_limit) for one in directory.service_accounts.all("ws")] == [("bot", 10)]
     directory.close()
 
 

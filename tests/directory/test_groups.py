@@ -80,6 +80,7 @@ def test_webhooks(directory: Directory, clock: StillClock) -> None:
     failed = replace(
         hook, name="Orders II", created_at=NOON + 9, disabled_at=NOON, auto_disabled=True, failed_at=NOON, failed_status=503
     )
+    failed = replace(failed, retry_enabled=True, request_headers=("Authorization", "x-env"))
     directory.webhooks.put(failed)
     assert directory.webhooks.all("ws") == [replace(failed, created_at=NOON)]
     assert directory.webhooks.remove("ws", "wh")

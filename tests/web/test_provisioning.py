@@ -93,6 +93,8 @@ def test_a_revoked_one_stops_at_once(place: Place) -> None:
         ("/keys/k1", {"label": "server", "user": "bot", "sha256": "ab" * 32, "hint": "wxyz", "allowed_ips": ["10.0.0.0/8"]}),
         ("/keys/k3", {"permissions": ["analytics_read"], "platform_permissions": ["music", "text_to_speech"]}),
         ("/keys/k4", {"permissions": [], "platform_permissions": ["text_to_speech"]}),
+        ("/webhooks/wh2", {"name": "x", "url": "https://x.test/", "retry_enabled": True, "request_headers": ["Authorization"]}),
+        ("/keys/k5", {"tts_concurrency_limit": 5, "dubbing_concurrency_limit": 0, "music_concurrency_limit": None}),
         ("/keys/k2", {"sha256": "cd" * 32, "expires_at": "2027-01-01T00:00:00.000Z", "disabled": True, "credit_limit": 7}),
     ],
 )

@@ -242,6 +242,7 @@ def test_members_have_their_own_keys_only(staff: Staff) -> None:
         {"expires_at": None},
         {"allowed_ips": []},
         {"permissions": ["analytics_read"]},
+        {"music_concurrency_limit": 9},
     )
     for change in changes:
         assert refused(member, "PATCH", path, 403, **change)["field"] == next(iter(change)), "what an admin decided stays"
@@ -268,6 +269,7 @@ def test_a_wrong_field_is_named(staff: Staff) -> None:
         "allowed_ips": ["10.0.0.300"],
         "expires_at": "tomorrow",
         "credit_limit": -1,
+        "dubbing_concurrency_limit": 10**7,
         "label": "",
         "permissions": ["everything"],
         "sha256": "0" * 64,
@@ -295,6 +297,15 @@ def test_groups_service_accounts_and_webhooks(staff: Staff) -> None:
         hook = call(client, "POST", "/webhooks", 201, name="Orders", url="https://x.test/", events=["done"])
         assert refused(client, "POST", "/webhooks", 400, name="Orders")["field"] == "url"
         assert refused(client, "POST", "/webhooks", 400, name="x", url="ftp://x")["field"] == "url"
+        assert (
+            refused(client, "POST", "/webhooks", 400, name="x", url="https://x", request_headers=["a: b"])["field"]
+            == "request_headers"
+        )
+        assert (
+            refused(client, "POST", "/webhooks", 400, name="x", url="https://x", request_headers={"a": "b"})["field"]
+            == "request_headers"
+        )
+        assert call(client, "PATCH", f"/webhooks/{hook['id']}", request_headers=["X-Env"])["request_headers"] == ["X-Env"]
         assert call(client, "PATCH", f"/webhooks/{hook['id']}", disabled=True)["disabled"]
         assert call(client, "DELETE", f"/webhooks/{hook['id']}")["removed"]
 

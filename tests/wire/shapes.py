@@ -55,7 +55,12 @@ KEY: Shape = {
     "character_count?": NUMBER,
     "allowed_ips?": [str],
     "third_party_disable_allowed?": bool,
-    "platform_limits?": {"credits?": {"limit?": int, "usage?": NUMBER}},
+    "platform_limits?": {
+        "credits?": {"limit?": int, "usage?": NUMBER},
+        "concurrency?": {"limit?": int},
+        "dubbing_concurrency?": {"limit?": int},
+        "music_concurrency?": {"limit?": int},
+    },
     "expires_at_unix?": int,
 }
 ACCOUNT: Shape = {

@@ -10,7 +10,7 @@ from elevenlabs import ElevenLabs
 from elevenlabs.core.request_options import RequestOptions
 from elevenlabs.types.webhook_hmac_settings import WebhookHmacSettings
 
-from tests.house import NOON
+from tests.house import NOON, keyed
 from tests.wire.conftest import Offices
 from tests.wire.strict import check, invalid, refused
 from tests.wire.test_beside import denied, missing
@@ -179,14 +179,59 @@ def test_enabling_a_webhook_that_was_given_up(offices: Offices) -> None:
     assert (found.is_disabled, found.is_auto_disabled) == (False, False)
 
 
-def test_what_only_delivering_needs_is_refused(offices: Offices) -> None:
+def ours(offices: Offices, part: str) -> list[dict[str, Any]]:
+    """The same things, as our own API shows them to whoever looks after the workspace."""
+    with keyed(offices.url, offices.here.keys["manager"]) as client:
+        found: list[dict[str, Any]] = client.get(f"/api/v1/workspace/{part}").json()[part]
+    return found
+
+
+def test_what_whoever_delivers_goes_by_is_kept_and_shown(offices: Offices) -> None:
     sdk = offices.sdk()
-    headers = WebhookHmacSettings(name="x", webhook_url="https://x.test", request_headers={"a": "b"})
-    assert refused(lambda: sdk.webhooks.create(settings=headers))["param"] == "request_headers"
-    assert (
-        refused(lambda: sdk.webhooks.update("wh-2", is_disabled=True, name="x", retry_enabled=True))["param"] == "retry_enabled"
+    settings = WebhookHmacSettings(
+        name="x", webhook_url="https://x.test", request_headers={"Authorization": "s3cret", "X-Env": "a"}
     )
-    sdk.webhooks.update("wh-2", is_disabled=True, name="Off", retry_enabled=False, request_headers={})
+    id_ = sdk.webhooks.create(settings=settings).webhook_id
+
+    def shown() -> tuple[bool, list[str]]:
+        (hook,) = [one for one in ours(offices, "webhooks") if one["id"] == id_]
+        return hook["retry_enabled"], hook["request_headers"]
+
+    assert shown() == (False, ["Authorization", "X-Env"])
+    sdk.webhooks.update(id_, is_disabled=False, name="x", retry_enabled=True)
+    assert shown() == (True, ["Authorization", "X-Env"]), "what is left out stays"
+    sdk.webhooks.update(id_, is_disabled=False, name="x", request_headers={"X-Env": "b", "Authorization": None, "X-Other": "c"})
+    assert shown() == (True, ["X-Env", "X-Other"])
+    sdk.webhooks.update(id_, is_disabled=False, name="x", retry_enabled=False, request_headers={})
+    assert shown() == (False, [])
+
+
+def test_what_is_in_a_webhooks_headers_is_nowhere(offices: Offices, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not in the directory's files, in no answer, not in the audit log, not in what the server says; nor when it is refused."""
+    sdk, secret = offices.sdk(), "q7s3cr3tq7"
+    bearer: dict[str, str | None] = {"X-Seen-By-All": f"Bearer {secret}"}
+    made = sdk.webhooks.create(settings=WebhookHmacSettings(name="x", webhook_url="https://x.test", request_headers=bearer))
+    sdk.webhooks.update(made.webhook_id, is_disabled=True, name="y", request_headers=bearer)
+    headers = {"xi-api-key": offices.here.keys["manager"]}
+    told = [str(made), str(sdk.webhooks.list(include_usages=True)), str(ours(offices, "webhooks"))]
+    for wrong in (
+        {"auth_type": "hmac", "webhook_url": "https://x.test", "request_headers": bearer},
+        {"auth_type": "hmac", "name": "x", "webhook_url": "https://x.test", "request_headers": {"a": [secret]}},
+        {"auth_type": "hmac", "name": "x", "webhook_url": "https://x.test", "request_headers": {"no name": secret}},
+        {"auth_type": "hmac", "name": "x", "webhook_url": "https://x.test", "request_headers": {"a": secret * 1000}},
+    ):
+        answer = httpx.post(f"{offices.url}/v1/workspace/webhooks", json={"settings": wrong}, headers=headers)
+        check(answer)
+        assert answer.status_code == 422
+        told.append(answer.text)
+    deck, id_ = offices.here.house.deck, offices.here.id
+    entries = deck.directory.audit_log.read(id_, start=0, end=NOON + 1, equal={"target_id": made.webhook_id})
+    assert [entry.details["request_headers"] for entry in entries] == [["X-Seen-By-All"]] * 2
+    told += [str(entries), str(deck.directory.webhooks.get(id_, made.webhook_id)), *capfd.readouterr()]
+    assert not [text for text in told if secret in text]
+    files = [path.read_bytes() for path in deck.settings.data_dir.rglob("directory.sqlite*")]
+    assert any(b"X-Seen-By-All" in data for data in files), "what may be kept is found by the same search"
+    assert not any(secret.encode() in data for data in files)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +321,30 @@ def test_what_is_left_out_stays_and_clear_takes_it_back(offices: Offices, accoun
     assert offices.sdk(secret).models.list() is not None
 
 
+def test_how_many_requests_a_key_may_have_running(offices: Offices, account: str) -> None:
+    keys = offices.sdk().service_accounts.api_keys
+    _, id_ = make(offices, account, tts_concurrency_limit=5, music_concurrency_limit=0)
+
+    def shown() -> tuple[int | None, ...]:
+        limits = listed(offices, account)[id_].platform_limits
+        (key,) = [one for one in ours(offices, "keys") if one["key_id"] == id_]
+        of_ours = tuple(key[f"{kind}_concurrency_limit"] for kind in ("tts", "dubbing", "music"))
+        assert of_ours == (limits.concurrency.limit, limits.dubbing_concurrency.limit, limits.music_concurrency.limit)
+        return of_ours
+
+    assert shown() == (5, None, 0)
+    keys.update(account, id_, dubbing_concurrency_limit=2, music_concurrency_limit="no_update")
+    assert shown() == (5, 2, 0)
+    keys.update(account, id_, tts_concurrency_limit="clear", dubbing_concurrency_limit=3)
+    assert shown() == (None, 3, 0)
+    keys.update(account, id_, name="other")
+    assert shown() == (None, 3, 0)
+    bad: Any = "much"
+    found = invalid(lambda: keys.update(account, id_, tts_concurrency_limit=bad))
+    assert {tuple(where[:2]) for where, _ in found} == {("body", "tts_concurrency_limit")}
+    assert shown() == (None, 3, 0)
+
+
 def test_a_key_is_disabled_enabled_and_revoked(offices: Offices, account: str) -> None:
     keys = offices.sdk().service_accounts.api_keys
     secret, id_ = make(offices, account)
@@ -322,7 +391,6 @@ def test_keys_of_others_are_not_an_accounts(offices: Offices, account: str) -> N
         ({"expires_at_unix": 0}, "expires_at_unix"),
         ({"allowed_ips": ["home"]}, "allowed_ips"),
         ({"permissions": []}, "permissions"),
-        ({"tts_concurrency_limit": 5}, "tts_concurrency_limit"),
         ({"third_party_disable_allowed": False}, "third_party_disable_allowed"),
     ],
 )
@@ -345,6 +413,8 @@ def test_the_edges_of_an_expiry(offices: Offices, account: str) -> None:
         ({"permissions": ["Not One"]}, "permissions"),
         ({"character_limit": -1}, "character_limit"),
         ({"character_limit": "much"}, "character_limit"),
+        ({"tts_concurrency_limit": -1}, "tts_concurrency_limit"),
+        ({"music_concurrency_limit": "5"}, "music_concurrency_limit"),
         ({"expires_at_unix": 1.5}, "expires_at_unix"),
         ({"allowed_ips": "10.0.0.1"}, "allowed_ips"),
     ],

@@ -17,7 +17,7 @@ from usagedeck.admin.inspecting import BeginBackup, EndBackup, Examine, Explain,
 from usagedeck.admin.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from usagedeck.admin.keys import CreateKey, CreateOperatorKey, ListKeys, ListOperatorKeys, PutKey, RevokeKey, RevokeOperatorKey
 from usagedeck.admin.limits import SetLimit
-from usagedeck.admin.names import ListWebhooks, PutWebhook, RemoveWebhook, SetLabels
+from usagedeck.admin.names import HEADER_NAME, MAX_HEADERS, ListWebhooks, PutWebhook, RemoveWebhook, SetLabels
 from usagedeck.admin.people import AddUser, ListMembers, PutMember, PutUser, RemoveMember, SetPassword, UnlinkUser
 from usagedeck.admin.workspaces import (
     CURRENCIES,
@@ -35,6 +35,8 @@ from usagedeck.deck import Deck
 
 __all__ = [
     "CURRENCIES",
+    "HEADER_NAME",
+    "MAX_HEADERS",
     "MAX_RETENTION_DAYS",
     "AddUser",
     "AnyCommand",

@@ -13,7 +13,7 @@ from usagedeck.admin.command import Answer, Command, Credits, Doing, Id, Name, g
 from usagedeck.catalog import Label
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
-from usagedeck.directory.api_keys import ApiKey
+from usagedeck.directory.api_keys import CONCURRENCY, ApiKey
 from usagedeck.errors import Conflict, InvalidInput, NotFound
 from usagedeck.times import iso
 
@@ -21,6 +21,8 @@ MAX_NETWORKS = 100
 PUT_PERMISSIONS = (Permission.WRITE, Permission.READ)
 """What a key may do that is put without saying so."""
 MAX_PERMISSIONS = 200
+AtOnce: TypeAlias = Annotated[int, Meta(ge=0, le=10**6)]
+"""Requests that may run at once."""
 PlatformPermission: TypeAlias = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,59}$")]
 
 
@@ -56,6 +58,11 @@ class PutKey(Command, tag="key.put"):
     allowed_ips: Annotated[list[str], Meta(max_length=MAX_NETWORKS)] | UnsetType = UNSET
     """Addresses and networks it may be used from; from everywhere when there are none."""
     credit_limit: Credits | UnsetType | None = UNSET
+    tts_concurrency_limit: AtOnce | UnsetType | None = UNSET
+    """Requests for speech that may run at once with it, of dubbing and of music the next two: kept and shown, for whoever runs
+    them. Nothing is stopped here."""
+    dubbing_concurrency_limit: AtOnce | UnsetType | None = UNSET
+    music_concurrency_limit: AtOnce | UnsetType | None = UNSET
 
 
 class ListKeys(Command, tag="key.list"):
@@ -145,11 +152,13 @@ def _put(deck: Deck, command: PutKey) -> Answer:
             allowed_ips=allowed,
             credit_limit=told(command.credit_limit, None),
             disabled_at=since(command.disabled, now, None),
+            concurrency={name: limit for name, limit in _concurrency(command).items() if limit is not None},
         )
         return {**_key(made), "created": True, **({"api_key": minted} if minted else {})}
     if before.revoked_at is not None:
         raise Conflict(f'Key "{before.id}" is revoked for good; take another id.', field="id", code="api_key_revoked")
     values = given(label=command.label, user_id=command.user, hint=command.hint, credit_limit=command.credit_limit)
+    values |= _concurrency(command)
     if command.permissions is not UNSET or command.platform_permissions is not UNSET:
         values["permissions"] = permissions
     if not isinstance(command.allowed_ips, UnsetType):
@@ -160,6 +169,11 @@ def _put(deck: Deck, command: PutKey) -> Answer:
     values["disabled_at"] = since(command.disabled, now, before.disabled_at)
     deck.directory.api_keys.change(workspace.id, before.id, values)
     return {**_key(deck.directory.api_keys.get(workspace.id, before.id) or before), "created": False}
+
+
+def _concurrency(command: PutKey) -> dict[str, int | None]:
+    """Those limits that were said."""
+    return given(**{name: getattr(command, name) for name in CONCURRENCY})
 
 
 def _permissions(command: PutKey, before: ApiKey | None) -> list[str]:
@@ -210,6 +224,7 @@ def _key(key: ApiKey) -> Answer:
         "last_used_at": _iso(key.last_used_at),
         "allowed_ips": key.allowed_ips,
         "credit_limit": key.credit_limit,
+        **{name: getattr(key, name) for name in CONCURRENCY},
     }
 
 

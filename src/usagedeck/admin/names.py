@@ -1,7 +1,7 @@
 """Display names, and webhooks as their sender tells us of them."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -11,6 +11,11 @@ from usagedeck.catalog import Label
 from usagedeck.deck import Deck
 from usagedeck.directory.webhooks import Webhook
 from usagedeck.times import iso
+
+HEADER_NAME = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$"
+HeaderName: TypeAlias = Annotated[str, Meta(pattern=HEADER_NAME)]
+MAX_HEADERS = 50
+"""Headers that go along with a webhook's deliveries."""
 
 
 class Auth(StrEnum):
@@ -47,6 +52,11 @@ class PutWebhook(Command, tag="webhook.put"):
     failed_at: str | int | UnsetType | None = UNSET
     failed_status: Annotated[int, Meta(ge=0, le=999)] | UnsetType | None = UNSET
     """Status of the last failure; 0 where there was no answer."""
+    retry_enabled: bool | UnsetType = UNSET
+    """Whoever delivers is to try again."""
+    request_headers: Annotated[list[HeaderName], Meta(max_length=MAX_HEADERS)] | UnsetType = UNSET
+    """Names of headers that go along with deliveries, all of them. Their values are not taken: they are secrets, and what is kept
+    for nobody's use can only get lost. Give them to whoever delivers."""
 
 
 class ListWebhooks(Command, tag="webhook.list"):
@@ -91,6 +101,8 @@ def _put(deck: Deck, command: PutWebhook) -> Answer:
         told(command.auto_disabled, old.auto_disabled and command.disabled is not False),
         instant(command.failed_at, old.failed_at, "failed_at"),
         told(command.failed_status, old.failed_status),
+        told(command.retry_enabled, old.retry_enabled),
+        tuple(told(command.request_headers, list(old.request_headers))),
     )
     webhooks.put(made)
     return {**_webhook(made), "created": before is None}
@@ -118,6 +130,8 @@ def _webhook(webhook: Webhook) -> Answer:
         "auto_disabled": webhook.auto_disabled,
         "failed_at": None if webhook.failed_at is None else iso(webhook.failed_at),
         "failed_status": webhook.failed_status,
+        "retry_enabled": webhook.retry_enabled,
+        "request_headers": webhook.request_headers,
     }
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -16,6 +17,10 @@ log = structlog.get_logger(__name__)
 
 NOTE_EVERY = 60_000
 """When a key was last used is written down once in so many milliseconds."""
+
+
+CONCURRENCY = ("tts_concurrency_limit", "dubbing_concurrency_limit", "music_concurrency_limit")
+"""Columns that say how many requests of a kind may run at once with a key. Kept and shown; nothing is stopped here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,10 @@ class ApiKey:
     """Networks it may be used from; from everywhere when there are none."""
     credit_limit: int | None = None
     """Credits a billing period."""
+    tts_concurrency_limit: int | None = None
+    """Requests that turn text or speech into speech at once, for whoever runs them; so are the next two."""
+    dubbing_concurrency_limit: int | None = None
+    music_concurrency_limit: int | None = None
 
     def works(self, now: int) -> bool:
         return self.revoked_at is None and self.disabled_at is None and (self.expires_at is None or now < self.expires_at)
@@ -117,7 +126,9 @@ class ApiKeys:
         allowed_ips: Collection[str] = (),
         credit_limit: int | None = None,
         disabled_at: int | None = None,
+        concurrency: Mapping[str, int] = MappingProxyType({}),
     ) -> ApiKey:
+        """`concurrency`: those of `CONCURRENCY` that are limited."""
         made = ApiKey(
             workspace_id,
             id_,
@@ -131,6 +142,7 @@ class ApiKeys:
             expires_at=expires_at,
             allowed_ips=tuple(allowed_ips),
             credit_limit=credit_limit,
+            **concurrency,
         )
         with self._database.writing(f'There is a key "{id_}" already, or another with its secret.') as db:
             db.execute(insert(api_keys).values(asdict(made)))

@@ -138,6 +138,9 @@ api_keys = Table(
     Column("last_used_at", BigInteger),
     Column("allowed_ips", Names),
     Column("credit_limit", BigInteger),
+    Column("tts_concurrency_limit", Integer),
+    Column("dubbing_concurrency_limit", Integer),
+    Column("music_concurrency_limit", Integer),
 )
 
 webhooks = Table(
@@ -154,6 +157,8 @@ webhooks = Table(
     Column("auto_disabled", Boolean, nullable=False),
     Column("failed_at", BigInteger),
     Column("failed_status", Integer),
+    Column("retry_enabled", Boolean, nullable=False, server_default=false()),
+    Column("request_headers", Names),
 )
 
 labels = Table(

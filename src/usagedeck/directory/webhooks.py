@@ -26,6 +26,10 @@ class Webhook:
     failed_at: int | None = None
     failed_status: int | None = None
     """Status of the last failure; 0 where there was no answer."""
+    retry_enabled: bool = False
+    """Whoever delivers is to try again."""
+    request_headers: tuple[str, ...] = ()
+    """Names of headers that go along with deliveries. Their values are secrets of whoever delivers, and nowhere here."""
 
 
 class Webhooks:

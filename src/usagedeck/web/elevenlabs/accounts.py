@@ -14,7 +14,7 @@ from usagedeck import access, admin
 from usagedeck.access import Permission, Who
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
-from usagedeck.directory.api_keys import ApiKey
+from usagedeck.directory.api_keys import CONCURRENCY, ApiKey
 from usagedeck.errors import InvalidInput, NotFound
 from usagedeck.times import DAY, MINUTE, SECOND
 from usagedeck.web.auth import DeckOf
@@ -34,7 +34,11 @@ ALL, CLEAR, STAY = "all", "clear", "no_update"
 Permissions = list[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")]]
 Networks = Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=100)]
 Expiry = Annotated[int, Field(strict=True, ge=0, le=10**11, description="Unix time in seconds, 15 minutes to 90 days ahead.")]
-Concurrency = Annotated[int | None, Field(description="Not kept: limits of keys count credits here.")]
+AtOnce = Annotated[
+    int, Field(strict=True, ge=0, le=10**6, description="Requests that may run at once. Kept and shown; nothing is stopped here.")
+]
+_LIMITS = {"concurrency": CONCURRENCY[0], "dubbing_concurrency": CONCURRENCY[1], "music_concurrency": CONCURRENCY[2]}
+"""What limits of concurrency are called where they are shown, and where they are set."""
 
 
 class CreditsOut(BaseModel):
@@ -42,8 +46,15 @@ class CreditsOut(BaseModel):
     usage: float | None
 
 
+class AtOnceOut(BaseModel):
+    limit: int | None = Field(description="Requests that may run at once; null without a limit.")
+
+
 class PlatformLimits(BaseModel):
     credits: CreditsOut
+    concurrency: AtOnceOut
+    dubbing_concurrency: AtOnceOut
+    music_concurrency: AtOnceOut
 
 
 class KeyOut(BaseModel):
@@ -95,9 +106,9 @@ class KeyBody(BaseModel):
     allowed_ips: Networks | None = None
     expires_at_unix: Expiry | None = None
     third_party_disable_allowed: bool | None = None
-    tts_concurrency_limit: Concurrency = None
-    dubbing_concurrency_limit: Concurrency = None
-    music_concurrency_limit: Concurrency = None
+    tts_concurrency_limit: AtOnce | None = None
+    dubbing_concurrency_limit: AtOnce | None = None
+    music_concurrency_limit: AtOnce | None = None
 
 
 class KeyMade(BaseModel):
@@ -117,9 +128,9 @@ class KeyChange(BaseModel):
     allowed_ips: Networks | Literal["clear", "no_update"] | None = None
     expires_at_unix: Expiry | Literal["clear", "no_update"] | None = None
     third_party_disable_allowed: bool | Literal["clear", "no_update"] | None = None
-    tts_concurrency_limit: int | Literal["clear", "no_update"] | None = None
-    dubbing_concurrency_limit: int | Literal["clear", "no_update"] | None = None
-    music_concurrency_limit: int | Literal["clear", "no_update"] | None = None
+    tts_concurrency_limit: AtOnce | Literal["clear", "no_update"] | None = None
+    dubbing_concurrency_limit: AtOnce | Literal["clear", "no_update"] | None = None
+    music_concurrency_limit: AtOnce | Literal["clear", "no_update"] | None = None
 
 
 # --- accounts -----------------------------------------------------------------------------------------------------
@@ -292,7 +303,10 @@ def _shown(one: ApiKey, hashes: KeyHashes, used: Spent) -> dict[str, Any]:
         "character_count": count,
         "allowed_ips": one.allowed_ips or None,
         "third_party_disable_allowed": True,
-        "platform_limits": {"credits": {"limit": one.credit_limit, "usage": count}},
+        "platform_limits": {
+            "credits": {"limit": one.credit_limit, "usage": count},
+            **{shown: {"limit": getattr(one, name)} for shown, name in _LIMITS.items()},
+        },
         "expires_at_unix": seconds(one.expires_at),
     }
 
@@ -302,9 +316,6 @@ def _shown(one: ApiKey, hashes: KeyHashes, used: Spent) -> dict[str, Any]:
 
 def _refuse(body: KeyBody | KeyChange) -> None:
     """What would be lost without a word."""
-    for name in ("tts_concurrency_limit", "dubbing_concurrency_limit", "music_concurrency_limit"):
-        if getattr(body, name) not in (None, CLEAR, STAY):
-            raise InvalidInput(f"{name} is not kept: limits of keys count credits here; leave it out.", field=name)
     if body.third_party_disable_allowed is False:
         raise InvalidInput(
             "third_party_disable_allowed is always true here: whoever holds a key may disable it.",
@@ -319,13 +330,17 @@ def _wanted(deck: Deck, body: KeyBody | KeyChange) -> dict[str, Any]:
         wanted["label"] = body.name
     if body.permissions not in (None, STAY):
         wanted |= _permissions(body.permissions)
-    for field, value, nothing in (
-        ("credit_limit", body.character_limit, None),
-        ("allowed_ips", body.allowed_ips, []),
-        ("expires_at", _expiry(deck, body.expires_at_unix), None),
-    ):
-        if value not in (None, STAY):
-            wanted[field] = nothing if value == CLEAR else value
+    said = {
+        "credit_limit": body.character_limit,
+        "allowed_ips": body.allowed_ips,
+        "expires_at": _expiry(deck, body.expires_at_unix),
+        **{name: getattr(body, name) for name in CONCURRENCY},
+    }
+    for field, value in said.items():
+        if value == CLEAR:
+            wanted[field] = [] if field == "allowed_ips" else None
+        elif value not in (None, STAY):
+            wanted[field] = value
     if isinstance(body, KeyChange) and isinstance(body.is_enabled, bool):
         wanted["disabled"] = not body.is_enabled
     return wanted

@@ -35,7 +35,8 @@ class WireRoute(QuestionRoute):
             try:
                 return await handle(await _checked(request))
             except RequestValidationError as error:
-                return json({"detail": jsonable_encoder(error.errors(), exclude={"url"})}, 422)
+                # without what came: a part of it may be a secret
+                return json({"detail": jsonable_encoder(error.errors(), exclude={"url", "input"})}, 422)
             except UsagedeckError as error:
                 return _detail(request, error)
             except ClientDisconnect:
@@ -69,7 +70,6 @@ async def _checked(request: Request) -> Request:
                 "type": "json_invalid",
                 "loc": where,
                 "msg": "JSON decode error",
-                "input": {},
                 "ctx": {"error": str(error)},
             }
             raise RequestValidationError([problem]) from None

@@ -1,18 +1,20 @@
 """Webhooks, as the directory knows them. Nothing is delivered from here: deliveries are events that whoever delivers sends.
 
-So what only concerns delivering is not kept: headers to send along, and whether to try again.
+Of headers that go along with deliveries the names are kept, and the values get no further than this door. They are secrets, as a
+rule, and nobody here has a use for them: what is kept for nobody can only get lost. It is the same with the secret that
+deliveries are signed with: whoever delivers has to have both from whoever makes the webhook.
 """
 
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
+from msgspec import UNSET, UnsetType
 from pydantic import BaseModel, Field
 
 from usagedeck import admin
 from usagedeck.directory import keys
 from usagedeck.directory.webhooks import Webhook
-from usagedeck.errors import InvalidInput
 from usagedeck.web.auth import DeckOf
 from usagedeck.web.elevenlabs.asker import DONE, carry_out, require_manager, require_workspace, seconds, who_of
 from usagedeck.web.elevenlabs.errors import ERRORS, MISSING, WireRoute
@@ -21,7 +23,14 @@ from usagedeck.web.problems import json
 
 router = APIRouter(prefix="/v1/workspace/webhooks", tags=["elevenlabs"], route_class=WireRoute, responses=ERRORS)
 
-Headers = Annotated[dict[str, str | None] | None, Field(description="Not kept: nothing is delivered from here.")]
+Headers = Annotated[
+    dict[Annotated[str, Field(pattern=admin.HEADER_NAME)], Annotated[str, Field(max_length=8192)] | None] | None,
+    Field(
+        max_length=admin.MAX_HEADERS,
+        description="Headers that go along with deliveries, all of them; one that is null is taken out. Their names are kept and "
+        "shown, their values are not: give those to whoever delivers.",
+    ),
+]
 
 
 class WebhookUseOut(BaseModel):
@@ -65,7 +74,9 @@ class WebhookMade(BaseModel):
 class WebhookChange(BaseModel):
     is_disabled: bool
     name: Name
-    retry_enabled: bool | None = Field(None, description="Not kept: nothing is delivered from here.")
+    retry_enabled: bool | None = Field(
+        None, description="Kept and shown, for whoever delivers: failed deliveries are to be tried again."
+    )
     request_headers: Headers = None
     events: list[Name] | None = Field(None, max_length=200)
 
@@ -109,23 +120,27 @@ def make_webhook(request: Request, deck: DeckOf, body: WebhookBody) -> Response:
     who = who_of(request, deck)
     require_manager(who)
     wanted = body.settings
-    _refuse_headers(wanted.request_headers)
     id_ = keys.mint_id("wh")
-    carry_out(deck, who, admin.PutWebhook(workspace=who.workspace.id, id=id_, name=wanted.name, url=wanted.webhook_url), new=True)
+    command = admin.PutWebhook(
+        workspace=who.workspace.id,
+        id=id_,
+        name=wanted.name,
+        url=wanted.webhook_url,
+        request_headers=_names(wanted.request_headers),
+    )
+    carry_out(deck, who, command, new=True)
     return json({"webhook_id": id_, "webhook_secret": keys.mint_webhook_secret()})
 
 
 @router.patch("/{webhook_id}", response_model=Done, responses=MISSING, summary="Change a webhook")
 def change_webhook(request: Request, deck: DeckOf, webhook_id: str, body: WebhookChange) -> Response:
-    """Its name, the events it wants, and whether it is disabled. For keys that look after the workspace."""
+    """Its name, the events it wants, whether it is disabled, and what whoever delivers is to do. What may be left out stays then.
+    For keys that look after the workspace."""
     who = who_of(request, deck)
     require_manager(who)
-    _refuse_headers(body.request_headers)
-    if body.retry_enabled:
-        raise InvalidInput(
-            "retry_enabled is not kept: nothing is delivered from here; tell whoever delivers.", field="retry_enabled"
-        )
-    wanted: dict[str, Any] = {} if body.events is None else {"events": body.events}
+    wanted: dict[str, Any] = {"request_headers": _names(body.request_headers)}
+    wanted |= {} if body.events is None else {"events": body.events}
+    wanted |= {} if body.retry_enabled is None else {"retry_enabled": body.retry_enabled}
     if not body.is_disabled:
         wanted["auto_disabled"] = False
     workspace = who.workspace.id
@@ -143,9 +158,6 @@ def remove_webhook(request: Request, deck: DeckOf, webhook_id: str) -> Response:
     return json(DONE)
 
 
-def _refuse_headers(headers: dict[str, str | None] | None) -> None:
-    if headers:
-        raise InvalidInput(
-            "request_headers are not kept: nothing is delivered from here; give them to whoever delivers.",
-            field="request_headers",
-        )
+def _names(headers: dict[str, str | None] | None) -> list[str] | UnsetType:
+    """All that is kept of headers; nothing is said of them when there are none in the body."""
+    return UNSET if headers is None else [name for name, value in headers.items() if value is not None]

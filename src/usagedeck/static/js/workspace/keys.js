@@ -96,7 +96,7 @@ class Keys extends AreaPart {
         (k) => k.key_id,
         (k) => html`<tr><th scope="row">${k.label}<br><code class="muted" title=${k.key_id}>…${k.hint || '????'}</code></th>
           ${this._manages ? html`<td class="owner">${this._owner(k)}</td>` : nothing}
-          <td class="may small" title=${k.permissions.join(', ')}>${mayBe(k.permissions)}</td>
+          <td class="may small" title=${k.permissions.join(', ')}>${mayBe(k.permissions)}${atOnce(k)}</td>
           <td class="works">${this._state(k)}${k.allowed_ips.length
             ? html`<div class="muted small" title=${k.allowed_ips.join(', ')}>${many(this.page, k.allowed_ips.length, 'network')} only</div>`
             : nothing}</td>
@@ -223,6 +223,16 @@ class Keys extends AreaPart {
   }
 }
 customElements.define('ud-keys', Keys);
+
+/** How many requests of a kind may run at once, where that is limited. */
+function atOnce(k) {
+  const kinds = {tts: 'speech', dubbing: 'dubbing', music: 'music'};
+  const limits = Object.entries(kinds).map(([kind, title]) => [k[`${kind}_concurrency_limit`], title]);
+  const said = limits.filter(([limit]) => limit !== null).map((parts) => parts.join(' '));
+  return said.length
+    ? html`<div class="muted" title="Limits of concurrency, for whoever runs the requests. Nothing is stopped here.">At once: ${said.join(', ')}</div>`
+    : nothing;
+}
 
 /** Key id → requests of each day. */
 function amounts(answer) {

@@ -63,7 +63,12 @@ class Webhooks extends AreaPart {
         (w) => w.id,
         (w) => html`<tr><th scope="row">${w.name}<br><code>${w.url}</code><br><code class="muted">${w.id}</code></th>
           <td class="events">${w.events.length ? w.events.join(', ') : html`<span class="muted">All</span>`}</td>
-          <td>${this._state(w)}</td>
+          <td>${this._state(w)}${w.retry_enabled ? html`<div class="muted small">Tried again</div>` : nothing}${
+            w.request_headers.length
+              ? html`<div class="muted small" title="Headers that go along with deliveries. Only your sender knows what is in them."
+                >Headers: ${w.request_headers.join(', ')}</div>`
+              : nothing
+          }</td>
           <td class="number">${this._count(w, figures.get(w.id))}</td>
           <td class="number">${this._rate(figures.get(w.id))}</td>
           <td class="failure">${this._failure(w)}</td>
