@@ -111,6 +111,36 @@ def test_only_a_verified_address_counts(
     assert sign_in(ours()).email == email
 
 
+@pytest.mark.parametrize("in_token", [True, False], ids=["token", "user info"])
+@pytest.mark.parametrize(
+    ("said", "email"),
+    [
+        ({"email_verified": None}, "ana@example.com"),
+        ({"email_verified": True}, "ana@example.com"),
+        ({"email_verified": False}, None),
+        ({"email_verified": "false"}, None),
+        ({"email_verified": ""}, None),
+        ({"email_verified": 0}, None),
+        ({"email": None, "email_verified": None}, None),
+        ({"email": "a@b@c", "email_verified": None}, None),
+    ],
+)
+def test_of_a_provider_whose_addresses_are_trusted_those_count_that_it_does_not_deny(
+    theirs: OpenIdProvider, ours: Ours, in_token: bool, said: dict[str, Any], email: str | None
+) -> None:
+    theirs.in_token = in_token
+    theirs.people["sub-ana"] = theirs.people["sub-ana"] | said
+    assert sign_in(ours(oidc_trust_emails=True, oidc_domains="example.com")).email == email
+
+
+def test_what_only_the_user_info_says_of_an_address_counts_as_well(theirs: OpenIdProvider, ours: Ours) -> None:
+    theirs.claims = {"email_verified": None}
+    assert sign_in(ours()).email == "ana@example.com"
+    theirs.info = {"email_verified": False}
+    for provider in (ours(), ours(oidc_trust_emails=True, oidc_domains="example.com")):
+        assert sign_in(provider).email is None
+
+
 def test_user_info_that_speaks_of_somebody_else(theirs: OpenIdProvider, ours: Ours) -> None:
     theirs.in_token = False
     theirs.info = {"sub": "sub-new"}

@@ -37,6 +37,7 @@ def test_the_directory_is_in_the_data_folder_unless_said_otherwise(tmp_path: Pat
         ({"oidc_issuer": "https://idp.test"}, "oidc_client_id", "needs one"),
         ({"oidc_scopes": "email"}, "oidc_scopes", "openid must be among them"),
         ({"oidc_role": "owner"}, "oidc_role", "viewer"),
+        ({"oidc_trust_emails": True}, "oidc_trust_emails", "name the domains in oidc_domains"),
         ({"password_sign_in": False}, "password_sign_in", "nobody could sign in"),
     ],
 )

@@ -53,7 +53,7 @@ class Claims:
     issuer: str
     subject: str
     email: str | None
-    """In lower case; only an address that the provider says is verified."""
+    """In lower case; only an address that the provider says is verified, or that the settings say can be trusted."""
     name: str
 
 
@@ -106,9 +106,10 @@ class Provider:
         answer = self._redeem(about, code, verifier, redirect_uri)
         claims = self._believed(str(answer.get("id_token", "")), nonce)
         subject = str(claims["sub"])
-        if "email" not in claims:
+        if not claims.keys() >= {"email", "email_verified"}:
             claims = {**claims, **self._user_info(about, str(answer.get("access_token", "")), subject)}
-        return Claims(self._settings.oidc_issuer, subject, _verified_email(claims), _text(claims.get("name"), 200))
+        email = _verified_email(claims, trusting=self._settings.oidc_trust_emails)
+        return Claims(self._settings.oidc_issuer, subject, email, _text(claims.get("name"), 200))
 
     # --- what the provider says of itself
 
@@ -231,10 +232,11 @@ class Provider:
         return found
 
 
-def _verified_email(claims: Mapping[str, Any]) -> str | None:
-    """Some providers spell the boolean as a text."""
-    email = _text(claims.get("email"), 200).lower()
-    return email if email.count("@") == 1 and claims.get("email_verified") in (True, "true") else None
+def _verified_email(claims: Mapping[str, Any], *, trusting: bool) -> str | None:
+    """Some providers spell the boolean as a text. `trusting`: one who does not say it is believed; one who denies it never is."""
+    email, said = _text(claims.get("email"), 200).lower(), claims.get("email_verified")
+    verified = trusting if said is None else said in (True, "true")
+    return email if email.count("@") == 1 and verified else None
 
 
 def _instant(seconds: object) -> int:

@@ -124,6 +124,11 @@ class Settings(BaseSettings):
     oidc_domains: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Domains of e-mail addresses that may come from it, comma-separated; all when there are none."
     )
+    oidc_trust_emails: bool = Field(
+        default=False,
+        description="Whether addresses of oidc_domains count as verified when the provider does not say whether they are. For "
+        "providers that give out all of these addresses themselves: who could enter another's there is the other here.",
+    )
     oidc_workspace: str = Field(
         "", description="Workspace that people join whom nobody here knows; without one they need an invitation."
     )
@@ -144,6 +149,13 @@ class Settings(BaseSettings):
     def _client_id(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("oidc_issuer") and not value:
             raise ValueError("the provider of oidc_issuer needs one")
+        return value
+
+    @field_validator("oidc_trust_emails")
+    @classmethod
+    def _trust(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and not info.data.get("oidc_domains"):
+            raise ValueError("name the domains in oidc_domains whose addresses the provider gives out")
         return value
 
     @field_validator("oidc_scopes")

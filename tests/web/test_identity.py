@@ -220,6 +220,28 @@ def test_only_addresses_of_some_domains(
             assert enter(client, somebody).json()["code"] == "domain_not_allowed"
 
 
+@pytest.mark.parametrize(
+    ("domain", "verified", "trusted"), [("x.test", None, True), ("x.test", False, False), ("y.test", None, False)]
+)
+def test_a_provider_that_does_not_say_what_is_verified_can_be_trusted(
+    place: Place, theirs: OpenIdProvider, tenant: House, somebody: str, domain: str, verified: bool | None, trusted: bool
+) -> None:
+    """Off unless it is said; for some domains alone; and never against what the provider says."""
+    tenant.do(admin.AddUser(workspace=tenant.workspace_id, id=somebody, email=f"{somebody}@x.test"))
+    theirs.people[somebody]["email_verified"] = verified
+    with doors(place, theirs, oidc_domains="x.test") as here, here.client() as client:
+        assert problem(enter(client, somebody), 403)["code"] == "domain_not_allowed"
+        nobody(client)
+    with doors(place, theirs, oidc_domains=domain, oidc_trust_emails=True) as here, here.client() as client:
+        answer = enter(client, somebody)
+        if trusted:
+            assert answer.status_code == 200
+            assert client.get("/api/v1/me").json()["user"]["id"] == somebody
+        else:
+            assert problem(answer, 403)["code"] == "domain_not_allowed"
+            nobody(client)
+
+
 def test_who_was_erased_starts_anew(place: Place, theirs: OpenIdProvider, tenant: House, somebody: str) -> None:
     with doors(place, theirs, oidc_workspace=tenant.workspace_id) as here:
         ids = []
