@@ -152,7 +152,7 @@ def _exchange(rng: Random) -> Question:
     return Question("GET", f"/api/v1/log/{of}/{kind}-{rng.choice(('{}', 'own', 'own'))}-{n}", params)
 
 
-THINGS = {"members": "user-{}", "groups": "group-{}", "service-accounts": "user-{}", "keys": "key-{}-0", "webhooks": "hook-{}"}
+THINGS = {"members": "user-{}", "groups": "group-{}", "service-accounts": "bot-{}", "keys": "key-{}-0", "webhooks": "hook-{}"}
 """What is looked after in a workspace, and what some of it is called."""
 
 
@@ -346,19 +346,39 @@ _BY_NAME = {
 }
 
 
+_BY_PLACE = {
+    "api-keys": "key-bot-{}",
+    "groups": "group-{}",
+    "invitations": "{invitation}",
+    "keys": "key-{}-0",
+    "members": "user-{}",
+    "service-accounts": "bot-{}",
+    "sessions": "{session}",
+    "users": "user-{}",
+    "webhooks": "hook-{}",
+    "workspaces": "ws-{}",
+    "{of}": "req-{}-1",
+}
+"""What is called so, by what stands before it in a path."""
+
+
 def _described(rng: Random) -> Question:
     """Anything in the API's description, with words of others wherever one goes."""
     operation = rng.choice([one for one in OPERATIONS if (one.method, one.path) not in OF_ONESELF and one.path != TAIL])
-    return asking(rng, operation)
+    return asking(rng, operation, fitting=rng.random() < 0.8)
 
 
-def asking(rng: Random, operation: Operation) -> Question:
-    """A question of that kind."""
+def asking(rng: Random, operation: Operation, *, fitting: bool) -> Question:
+    """A question of that kind; `fitting`: its path names somebody else's thing where one of that kind goes."""
     parameters = operation.about.get("parameters", [])
-    path = operation.path
-    for one in parameters:
-        if one["in"] == "path":
-            path = path.replace(f"{{{one['name']}}}", str(_filled(rng, one["schema"], one["name"])))
+    inside = {one["name"]: one["schema"] for one in parameters if one["in"] == "path"}
+    parts = operation.path.split("/")
+    for at, part in enumerate(parts):
+        if part.startswith("{"):
+            name, _, ending = part[1:].partition("}")
+            word = _BY_PLACE.get(operation.path.split("/")[at - 1]) if fitting else None
+            parts[at] = f"{word or _filled(rng, inside[name], name)}{ending}"
+    path = "/".join(parts)
     needed = [one for one in parameters if one["in"] == "query" and one.get("required")]
     others = [one for one in parameters if one["in"] == "query" and not one.get("required")]
     asked = [*needed, *rng.sample(others, min(len(others), rng.choice((0, 0, 1, 2))))]
