@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_written_anew_goes_on_as_it_is(tmp_path: Path, mon
     for n in range(50):
         journal.made("ws", reservation(str(n)))
     for n in range(49):
-        journal.ended("ws", [str(n)])
+        journal.ended("ws", [reservation(str(n))])
     journal.made("ws", reservation("later"))
     journal.close()
     (tmp_path / FILE).with_suffix(".new").rmdir()
