@@ -26,7 +26,7 @@ class Audit extends AreaPart {
     css`
     td.when { white-space: nowrap; }
     td.details { max-width: 320px; overflow-wrap: anywhere; }
-    td.id { max-width: 220px; overflow-wrap: anywhere; }
+    td.id { max-width: 220px; overflow-wrap: break-word; }
     .more { margin-top: 12px; }
   `,
   ];
