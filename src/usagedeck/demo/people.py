@@ -137,6 +137,10 @@ class Company:
     voices: tuple[Voice, ...]
     """Most popular first."""
     concurrency_limit: int | None = None
+    credit_limit: int | None = None
+    """A billing period."""
+    exchanges: bool = False
+    """Keeps headers and bodies."""
     agents: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     webhooks: tuple[Webhook, ...] = ()

@@ -132,6 +132,7 @@ class Demo:
                 billing_day=company.billing_day,
                 concurrency_limit=company.concurrency_limit,
             )
+            yield admin.PutWorkspace(workspace=company.id, credit_limit=company.credit_limit, exchanges=company.exchanges)
         for person in (*company.people, *company.guests):
             if directory.people.member(company.id, person.id) is None:
                 yield admin.AddUser(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from usagedeck.demo import deliveries, failures
+from usagedeck.demo import deliveries, exchanges, failures
 from usagedeck.demo.arrivals import Ints, World
 from usagedeck.demo.calls import Calls, calls
 from usagedeck.demo.deliveries import Deliveries
@@ -132,6 +132,8 @@ class _Day:
             attributes["customer"] = company.customers[customer]
         if attributes:
             event["attributes"] = attributes
+        if company.exchanges:
+            event |= exchanges.of_request(event, offer)
         return Sent(at, company.id, event)
 
     def _path(self, template: str, row: int) -> str:
@@ -191,6 +193,8 @@ class _Day:
         if status != 200:
             code, message = deliveries.MESSAGES[status]
             event["error"] = {"code": code, "message": message}
+        if company.exchanges:
+            event |= exchanges.of_delivery(event)
         return Sent(at, company.id, event)
 
 
