@@ -1,11 +1,13 @@
 """Which route is the shorter one: few events or a rollup. Either way the answer is the same (`oracle/test_routes.py`)."""
 
+from dataclasses import replace
+
 import pytest
 
 from usagedeck import sql
 from usagedeck.catalog import METRICS, Subject, dimension
 from usagedeck.floors import NO_FLOOR, Floor
-from usagedeck.query import Query, Selection, parse_filter
+from usagedeck.query import Query, Selection, parse_filter, parse_search
 from usagedeck.seals import Cut, Ledger, Seal
 from usagedeck.sql import Scope
 from usagedeck.stretches import Stretch
@@ -97,3 +99,21 @@ def test_ranks_go_the_same_way() -> None:
     query = asked("credits", "model")
     assert not sql.plan_rank(query, Scope("ws"), LEDGER, So(10)).slices
     assert sql.plan_rank(query, Scope("ws"), LEDGER, So(10_000_000)).slices
+
+
+@pytest.mark.parametrize(
+    ("text", "filters", "rows", "costly"),
+    [
+        ("word", (), 1_000_001, 1_000_001),
+        ("word", ("status:eq:500",), 1_000_001, 1_000_001),
+        ("word", ("id:eq:r1",), 1_000_001, None),
+        ("word", (), 1_000_000, None),
+        ("word", (), None, None),
+        ("", ("path:contains:a",), 1_000_001, None),
+    ],
+)
+def test_words_are_looked_for_in_very_many_events_on_request_only(
+    text: str, filters: tuple[str, ...], rows: int | None, costly: int | None
+) -> None:
+    selection = replace(asked("requests", filters=filters).selection, search=parse_search(text))
+    assert sql.costly(selection, "ws", [(START, START + DAY)], So(rows)) == costly

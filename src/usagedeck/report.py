@@ -54,6 +54,8 @@ class Answer:
     """From where it was read, and why."""
     buckets: Buckets = NO_BUCKETS
     """Those of a question over time. None of them ends where nothing can be told yet: that is unknown and not zero."""
+    costly: int | None = None
+    """The question was not asked, since words would be looked for in about so many events."""
 
 
 def kept_part(selection: Selection, floor: int, fresh: int) -> tuple[Selection, About]:
@@ -77,22 +79,33 @@ def _settled(deck: Deck, query: Query, scope: Scope, **more: Any) -> tuple[sql.S
 # --- questions over time ------------------------------------------------------------------------------------------
 
 
-def usage(deck: Deck, who: Who, view: View | None, query: Query, *, now: int | None = None, stream: bool = False) -> Answer:
+def usage(
+    deck: Deck,
+    who: Who,
+    view: View | None,
+    query: Query,
+    *,
+    now: int | None = None,
+    stream: bool = False,
+    unless_costly: bool = False,
+) -> Answer:
     """Metrics over time, one row per bucket and series.
 
     Columns: `bucket_start`, `bucket_end`, then each dimension and its label, `is_other` when only the top series are kept,
     then the metrics. Without a breakdown every bucket has a row; with one, those that have events. Buckets that end
     before there is anything to tell are left out. `now` ends the time in which requests can have been active. With `stream`
-    the rows are read while they are written, in flat memory.
+    the rows are read while they are written, in flat memory. With `unless_costly` there is no row and no bucket where words would
+    have to be looked for in very many events.
     """
     scope = access.scope(deck, who, view)
     now = now or deck.clock()
     query = replace(query, reach=deck.settings.delivery_days * DAY if query.joined else 0)
     settled, about = _settled(deck, query, scope, now=now)
     query, route = settled.query, settled.route
-    if about.expired:
+    costly = sql.costly(query.selection, scope.workspace_id, route.events, deck.sizes) if unless_costly else None
+    if about.expired or costly is not None:
         nothing = Table(_usage_columns(query, who.workspace.currency), ())
-        return Answer(nothing, about, route.reason, Buckets((), about.window.end))
+        return Answer(nothing, about, route.reason, Buckets((), about.window.end), costly)
     read = deck.answers.stream if stream else partial(_capped, deck, scope, query)
     if query.top is not None and sql.folds(query, route):
         points = _folded(query, query.top, read(sql.compile_top(query, scope, query.top, route=route)))

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
+from tests.house import House
 from usagedeck.query import LogQuery
 from usagedeck.times import HOUR
 
@@ -72,6 +73,62 @@ def test_a_long_search_shows_what_it_found_and_can_be_stopped(open_page: Open, m
     expect(note).to_be_hidden()
     assert query(page)["cursor"]
     expect(rows).not_to_have_count(found)
+
+
+def test_what_a_search_matches_is_counted_behind_the_first_rows(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, go_on = threading.Event(), threading.Event()
+
+    def steps(query: LogQuery, *_: object) -> Iterator[tuple[int, int]]:
+        low, high = query.reading
+        begin.wait(30)
+        yield high - HOUR, high
+        go_on.wait(30)
+        yield low, high - HOUR
+
+    page = open_page("tab=log&r=7d")
+    page.locator("ud-log [data-total]").wait_for()
+    monkeypatch.setattr("usagedeck.sql.steps", steps)
+    heard: list[str] = []
+    page.on("request", lambda r: heard.append(f"asked {urlsplit(r.url).path}") if "search=" in r.url else None)
+    page.on("response", lambda r: heard.append(f"answered {urlsplit(r.url).path}") if "search=" in r.url else None)
+    with page.expect_request(re.compile("/requests.*search=")):
+        page.get_by_label("Search the log").fill("speech-to-text")
+    with page.expect_response(re.compile("/usage.*search=")):
+        begin.set()
+    log, usage = "/api/v1/requests", "/api/v1/usage"
+    assert heard == [f"asked {log}", f"answered {log}", f"asked {usage}", f"answered {usage}"]
+    exactly = page.locator("ud-log [data-total]")
+    expect(exactly).to_have_text(re.compile("[0-9]{3}"))
+    total = int(exactly.inner_text())
+    expect(page.locator("ud-finding")).to_be_visible()
+    go_on.set()
+    expect(page.locator("ud-finding")).to_be_hidden()
+    expect(exactly).to_have_text(str(total))
+
+
+def test_where_counting_is_costly_the_page_says_more_than(
+    open_page: Open, filled: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.deck.sizes.look()  # type: ignore[attr-defined]
+    monkeypatch.setattr("usagedeck.sql.costs.MOST_SEARCHED", 1)
+    page = open_page("tab=log&q=speech-to-text&r=7d")
+    head, matches = page.locator("ud-log .table > header"), page.locator("ud-log [aria-label='Matches over time']")
+    expect(head).to_contain_text("more than 100 matches")
+    expect(page.locator("ud-log [data-total]")).to_have_count(0)
+    expect(matches).to_contain_text(re.compile(r"about [\d.]+K requests have to be\s+searched"))
+    expect(matches.locator("ud-chart")).to_have_count(0)
+    matches.get_by_role("button", name="Count all matches").click()
+    expect(matches.locator("ud-chart .plot")).to_have_attribute("aria-label", re.compile("Total"))
+    exactly = page.locator("ud-log [data-total]")
+    expect(exactly).to_have_text(re.compile("[0-9]{3}"))
+    box = page.get_by_label("Search the log")
+    box.fill("req_000100")
+    expect(page.locator("ud-log")).to_contain_text("No requests match")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(exactly).to_have_text(re.compile("[0-9],[0-9]{3}"))
+    box.fill("req_006799")
+    expect(exactly).to_have_text("1")
+    expect(matches).to_contain_text("Count all matches")
 
 
 def test_older_newer_and_back(open_page: Open) -> None:

@@ -119,6 +119,17 @@ def test_tables_are_aligned_and_have_names(source: Source) -> None:
     assert [line.rstrip()[-2:] for line in lines[1:]] == ["红队", "红队"]
 
 
+def test_a_table_of_the_log_says_of_how_many_rows_it_is(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """… where it is not all of them. Not on the standard output, which is the rows and nothing else."""
+    said = source("log", *LOG_OPTIONS, "--limit", "5")
+    assert len(said.stdout.splitlines()) == 6
+    assert said.stderr == "5 of 72 that match.\n"
+    assert source("log", *LOG_OPTIONS, "--limit", "72").stderr == ""
+    assert source("log", *LOG_OPTIONS, "--limit", "5", "--format", "json").stderr == ""
+    monkeypatch.setattr("usagedeck.sql.costs.MOST_SEARCHED", -1)
+    assert source("log", *LOG_OPTIONS, "--limit", "5").stderr.startswith("5 of more than 5 that match. To count them, about ")
+
+
 def test_top_and_cumulative_and_deliveries(source: Source) -> None:
     total = ("--interval", "total", "--range", WINDOW, "--format", "csv")
     top = source("query", "-m", "requests", "--by", "api_key_id", "--top", "1", *total).stdout.splitlines()

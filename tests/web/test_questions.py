@@ -344,3 +344,20 @@ def test_what_makes_no_sense_is_refused(asker: httpx2.Client, query: dict[str, A
 
 def test_every_subject_has_a_metric() -> None:
     assert {metric.of for metric in METRICS.values()} == set(Subject)
+
+
+def test_what_would_be_searched_at_length_is_left_out_on_request(
+    place: Place, asker: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("usagedeck.sql.costs.MOST_SEARCHED", 0)
+    place.deck.sizes.look()  # type: ignore[attr-defined]
+    asked = {"metric": "requests", "interval": "day", "search": "speech"}
+    whole = ask(asker, **asked)
+    assert (whole["costly"], len(whole["rows"])) == (None, 4)
+    left_out = ask(asker, **asked, unless_costly=True)
+    assert left_out["costly"] > 0
+    assert (left_out["rows"], len(left_out["edges"])) == ([], 1)
+    assert ask(asker, **asked | {"search": ""}, unless_costly=True)["rows"] == ask(asker, **asked | {"search": ""})["rows"]
+    csv = [asker.get("/api/v1/usage.csv", params={**WINDOW, **asked, **more}).content for more in ({}, {"unless_costly": True})]
+    assert csv[0] == csv[1]
+    assert csv[0].count(b"\n") == 5

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from usagedeck.access import View
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension, log_field, metric
-from usagedeck.cli.common import DataDir, settings_of
+from usagedeck.catalog import DIMENSIONS, METRICS, ROWS, Subject, dimension, log_field, metric
+from usagedeck.cli.common import DataDir, say, settings_of
 from usagedeck.cli.following import Printer, follow
 from usagedeck.cli.printing import Aligned, columns_of
 from usagedeck.cli.reaching import Asked, Reach, reach
@@ -130,21 +130,34 @@ def log_command(
             )
             return
         with reach(settings, workspace, url, key) as api:
-            answer(api, subject, {**asked, "order": "asc" if oldest else "desc", "limit": limit}, form)
+            said = answer(api, subject, {**asked, "order": "asc" if oldest else "desc", "limit": limit}, form)
+            if said is not None and (said["older"] or said["newer"]):
+                say.print(_matches(api, ROWS[subject].name, asked, said))
 
 
-def answer(api: Reach, path: str, asked: Asked, form: Format) -> None:
-    """Print what the API says there."""
+def _matches(api: Reach, counted: str, asked: Asked, said: dict[str, Any]) -> str:
+    """How many rows there are, of which a page was printed."""
+    which = {name: asked[name] for name in ("filter", "search", "scope")} | said["window"]
+    found = api.get("usage", {**which, "metric": counted, "interval": "total", "unless_costly": True}).json()
+    shown = len(said["rows"])
+    if found["costly"] is not None:
+        return f"{shown:,} of more than {shown:,} that match. To count them, about {found['costly']:,} would have to be searched."
+    return f"{shown:,} of {found['rows'][0][-1]:,} that match."
+
+
+def answer(api: Reach, path: str, asked: Asked, form: Format) -> dict[str, Any] | None:
+    """Print what the API says there; what a table was made of is given back."""
     if form is Format.TABLE:
-        said = api.get(path, asked).json()
+        said: dict[str, Any] = api.get(path, asked).json()
         table = Aligned(columns_of(said), zone(said["window"]["time_zone"]))
         lines = list(table.lines(said["rows"]))
         _write((line + "\n").encode() for line in (table.head(), *lines))
-        return
+        return said
     with api.stream(path + (".csv" if form is Format.CSV else ""), asked) as response:
         _write(response.iter_bytes())
     if form is Format.JSON:
         _write((b"\n",))
+    return None
 
 
 def _write(pieces: Iterable[bytes]) -> None:

@@ -6,7 +6,7 @@ catalogue. Calendars do not exist here either: buckets arrive as integers (see `
 
 from usagedeck.sql.changing import compile_change, compile_several
 from usagedeck.sql.comparing import compare, per_day
-from usagedeck.sql.costs import UNKNOWN, Sizes
+from usagedeck.sql.costs import UNKNOWN, Sizes, costly
 from usagedeck.sql.exchanges import compile_event, compile_exchange
 from usagedeck.sql.failing import compile_failures
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
@@ -49,6 +49,7 @@ __all__ = [
     "compile_several",
     "compile_top",
     "compile_used",
+    "costly",
     "fill",
     "folds",
     "measures_of",

@@ -5,8 +5,8 @@ Whoever asks for a hundred rows seldom needs all of the window; and who looks fo
 
 from collections.abc import Iterator
 
-from usagedeck.query import LogQuery, Op, Selection
-from usagedeck.sql.costs import Sizes
+from usagedeck.query import LogQuery
+from usagedeck.sql.costs import Sizes, looked_up
 from usagedeck.sql.statement import Scope
 from usagedeck.stretches import Stretch
 from usagedeck.times import MINUTE
@@ -26,7 +26,7 @@ def steps(query: LogQuery, scope: Scope, sizes: Sizes) -> Iterator[Stretch]:
     picky = scope.user_id is not None or query.selection.filters or query.selection.search
     wanted = FIRST_OF_SOME if picky else FIRST
     while low < high:
-        rows = None if _is_looked_up(query.selection) else sizes.rows(query.selection.subject, scope.workspace_id, (low, high))
+        rows = None if looked_up(query.selection) else sizes.rows(query.selection.subject, scope.workspace_id, (low, high))
         if rows is None or rows <= 2 * wanted:
             yield low, high
             return
@@ -50,8 +50,3 @@ def _long_enough(query: LogQuery, scope: Scope, sizes: Sizes, stretch: Stretch, 
         else:
             long = middle
     return part(long)
-
-
-def _is_looked_up(selection: Selection) -> bool:
-    """An index knows where the rows are, so all of them are asked for at once."""
-    return any(one.op in (Op.EQ, Op.IN) and one.values and one.dimension.indexed for one in selection.filters)

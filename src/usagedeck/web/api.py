@@ -54,6 +54,10 @@ class UsageOut(TableOut):
         "are left out: what happened there is unknown, not zero."
     )
     as_of: str = Field(description="The instant that counted as now.")
+    costly: int | None = Field(
+        description="With `unless_costly`, where that kept the question from being answered: in about how many events words "
+        "would have to be looked for. There are no rows and no buckets then: what happened is unknown, not zero. Else null."
+    )
     route: str | None = Field(None, description="With explain: from where the answer was read, and why.")
 
 
@@ -79,6 +83,11 @@ class UsageAsked(Asked):
     cumulative: bool = Field(default=False, description="Running sums from the start of the window.")
     top: int | None = Field(None, description="Keep that many series and fold the others into one exact Other.")
     explain: bool = Field(default=False, description="Say in `route` whether rollups or events were read, and why.")
+    unless_costly: bool = Field(
+        default=False,
+        description="Do not answer where the words of a search would have to be looked for in very many events; `costly` then "
+        "says in how many. Downloads are always answered.",
+    )
 
 
 class LogAsked(Asked):
@@ -121,7 +130,7 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
         cap=None if csv else MAX_BUCKETS,
         row_cap=None if csv else MAX_ROWS,
     )
-    answer = report.usage(deck, who, asked.view(), query, now=now, stream=csv)
+    answer = report.usage(deck, who, asked.view(), query, now=now, stream=csv, unless_costly=asked.unless_costly and not csv)
     window, buckets = answer.about.window, answer.buckets
     if csv:
         access.note_export(deck, who, "usage", request.url.query)
@@ -136,6 +145,7 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
             "interval": query.interval.name,
             "edges": [*(iso(start) for start in buckets.starts), iso(buckets.end)],
             "as_of": iso(now),
+            "costly": answer.costly,
             **freshness(answer.about),
             **({"route": answer.route} if asked.explain else {}),
         }

@@ -119,6 +119,8 @@ export class Question {
     this.error = null;
     this.loading = false;
     this.slow = false;
+    /** Until there is something to show, or nothing to wait for. */
+    this.begun = Promise.resolve();
     host.addController(this);
   }
 
@@ -139,7 +141,12 @@ export class Question {
     this.slow = false;
     this.loading = Boolean(url);
     if (!url) this.data = null;
-    else this._asking = this._fetch(url);
+    else {
+      this.begun = new Promise((begin) => {
+        this._begin = begin;
+      });
+      this._asking = this._fetch(url);
+    }
   }
 
   /** Ask the same again; settled when it is answered, or has failed. */
@@ -160,6 +167,7 @@ export class Question {
 
   _stop() {
     this.partial = false;
+    this._begin?.();
     this._abort?.abort();
     clearTimeout(this._timer);
   }
@@ -180,6 +188,7 @@ export class Question {
         if (abort.signal.aborted) return;
         this.data = data;
         this.onData(data);
+        this._begin();
         this.host.requestUpdate();
       };
       const data = await this._answer(url, abort.signal, (part) => {
@@ -192,6 +201,7 @@ export class Question {
     } catch (error) {
       if (abort.signal.aborted) return;
       this.error = error;
+      this._begin();
       if (error.status === 401) this.host.dispatchEvent(new CustomEvent('ud-signed-out', {bubbles: true, composed: true}));
     }
     clearTimeout(this._timer);

@@ -43,6 +43,7 @@ class Log extends LitElement {
     tbody tr.picked, tbody tr.picked:hover { background: var(--ud-accent-soft); }
     .open-row { min-height: 24px; padding: 0; border: 0; background: none; font: inherit; cursor: pointer; }
     .histogram { padding: 12px 16px 4px; }
+    .costly { min-height: 96px; justify-content: center; }
     @media (prefers-reduced-motion: no-preference) {
       tr.fresh { animation: arrive 1.5s; }
       @keyframes arrive { from { background: var(--ud-accent-soft); } }
@@ -54,7 +55,7 @@ class Log extends LitElement {
     super();
     const learn = (data) => this.page.names.learn(data);
     this._rows = new Question(this, learn, (...asked) => this._find(...asked));
-    this._counts = new Question(this);
+    this._counts = new Question(this, undefined, (...asked) => this._count(...asked));
     this._anything = new Question(this);
     this._docked = true;
     this._fresh = [];
@@ -89,17 +90,11 @@ class Log extends LitElement {
     this._rows.ask(logQuestion(page, {columns: asked.join(), cursor: state.cursor, limit: PAGE}));
     this._tail = state.live === 'on' && !state.cursor && asked.join();
     this._csv = asCsv(logQuestion(page, {columns: names.join()}));
-    this._counts.ask(
-      usageQuestion(
-        page,
-        {
-          metric: COUNTED[state.of],
-          by: 'status_class',
-          interval: finest(span(state.r, asOf), BARS).name,
-        },
-        {subject: state.of, search: state.q},
-      ),
-    );
+    const interval = finest(span(state.r, asOf), BARS).name;
+    const asking = {metric: COUNTED[state.of], by: 'status_class', interval};
+    const ask = (more) => usageQuestion(page, {...asking, ...more}, {subject: state.of, search: state.q});
+    this._all = ask();
+    if (this._counts.url !== this._all) this._counts.ask(ask({unless_costly: Boolean(state.q)}));
   }
 
   render() {
@@ -163,6 +158,12 @@ class Log extends LitElement {
     return q || f.length ? (await import('./finding.js')).find(url, signal, partly) : get(url, signal);
   }
 
+  /** What matches is counted behind the first rows where words are searched: both would look at the same events. */
+  async _count(url, signal) {
+    if (this.page.state.q) await this._rows.begun;
+    return get(url, signal);
+  }
+
   // --- what arrives
 
   /** The page of the log, and on top of it what arrived since. */
@@ -207,28 +208,50 @@ class Log extends LitElement {
   // --- what matches
 
   get _data() {
-    const answer = this._counts.data;
+    const {data} = this._counts;
+    const answer = data?.costly ? null : data;
     const metric = answer && this.page.catalog.metric(Object.keys(columnsOf(answer)).at(-1));
     return answer && {metric, ...byStatus(overTime(answer, ['status_class'], metric))};
   }
 
   _matches() {
-    const data = this._data;
-    if (!data) return nothing;
-    const total = sumOf(data.series);
-    return html`<span data-total=${total}>${this.page.formats.number(total)}</span> ${total === '1' ? 'match' : 'matches'}`;
+    const {formats, state} = this.page;
+    const data = state.q && this._counts.loading ? null : this._data;
+    const [least, total] = data ? ['', sumOf(data.series)] : this._found();
+    if (!total) return nothing;
+    return html`${least} <span data-total=${least ? nothing : total}>${formats.number(total)}</span> ${total === '1' ? 'match' : 'matches'}`;
+  }
+
+  /** What a search says of that before they are counted: so many rows it has found. */
+  _found() {
+    const {data, loading, partial} = this._rows;
+    const {q, cursor} = this.page.state;
+    if (!q || !data || (loading && !partial)) return ['', ''];
+    const {reached, older, newer, rows} = data;
+    return [reached ? 'at least' : older || newer || cursor ? 'more than' : '', String(rows.length || '')];
   }
 
   _histogram() {
     const data = this._data;
     if (this._counts.error) return nothing;
-    return html`<section class="card histogram" aria-label="Matches over time">${cardBody(
-      [this._counts],
-      96,
-      () => html`<ud-chart .page=${this.page}
+    return html`<section class="card histogram" aria-label="Matches over time">${cardBody([this._counts], 96, () =>
+      data
+        ? html`<ud-chart .page=${this.page}
       .data=${data} .metric=${data.metric} .height=${96} name="Matches by status"
-      .opens=${(start, end) => ({r: explicit(start, Math.min(end, this.page.asOf)), id: ''})}></ud-chart>`,
+      .opens=${(start, end) => ({r: explicit(start, Math.min(end, this.page.asOf)), id: ''})}></ud-chart>`
+        : this._costly(),
     )}</section>`;
+  }
+
+  _costly() {
+    const {formats, state} = this.page;
+    return html`<div class="row costly"><span class="muted">To count all matches, about ${formats.compact(this._counts.data.costly)} ${state.of} have to be
+      searched.</span><button class="button" @click=${this._countAll}>Count all matches</button></div>`;
+  }
+
+  _countAll() {
+    this._counts.ask(this._all);
+    this.requestUpdate();
   }
 
   // --- searching
