@@ -1,11 +1,13 @@
 """The Analytics tab: key figures with their change, charts, the table by path or anything else, webhooks."""
 
 import re
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open
+from tests.house import House, keyed
 
 
 def query(page: Page) -> dict[str, list[str]]:
@@ -75,6 +77,41 @@ def test_a_row_opens_the_log_filtered_to_it(open_page: Open) -> None:
     first.get_by_role("link").click()
     assert query(page) == {"tab": ["log"], "f": ["region:eq:eu", "method:eq:POST", "route:eq:/v1/text-to-speech/{id}"]}
     expect(page.locator("ud-log [data-total]")).to_have_text(count)
+
+
+def test_every_row_has_its_trend_and_waits_for_none(open_page: Open, site: str, filled: House) -> None:
+    """The line is that of the whole buckets of the range, as the API has them."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page = open_page("tab=analytics&f=region:eq:eu")
+    trend = re.compile(r"/usage\?.*interval=21600s")
+    page.route(trend, hold)
+    page.get_by_role("button", name="Last 24 hours").click()
+    with page.expect_request(trend):
+        page.get_by_role("button", name="Last 7 days").click()
+    rows, lines = page.locator("ud-by-table tbody tr"), page.locator("ud-by-table tbody td.trend svg")
+    expect(rows.locator("td").first).to_have_text(re.compile("[0-9]{3}"))
+    expect(page.locator("ud-by-table [aria-busy=true]")).to_have_count(0)
+    counts = rows.locator("td:nth-child(2)").all_inner_texts()
+    expect(lines).to_have_count(0)
+    held[0].continue_()
+    expect(lines).to_have_count(len(counts))
+    assert rows.locator("td:nth-child(2)").all_inner_texts() == counts
+    asked = {"range": "7d", "by": "method,route", "interval": "21600s", "filter": "region:eq:eu"}
+    with keyed(site, filled.api_key) as client:
+        answer = client.get("/api/v1/usage", params={**asked, "time_zone": "Europe/Berlin"}).json()
+    whole = [edge for edge, end in pairwise(answer["edges"]) if answer["window"]["start"] <= edge and end <= answer["as_of"]]
+    assert 20 < len(whole) <= 30
+    row = rows.filter(has_text="GET /v1/voices")
+    told = {r[0]: r[-1] for r in answer["rows"] if r[2] == "GET" and r[4] == "/v1/voices" and r[0] in whole}
+    amounts = [told.get(edge, 0) for edge in whole]
+    expect(row.locator(".trend .only-read")).to_have_text(f"{min(amounts)} to {max(amounts)}, last {amounts[-1]}")
+    assert (row.locator("svg path").last.get_attribute("d") or "").count("L") == len(whole) - 1
+    page.set_viewport_size({"width": 700, "height": 900})
+    expect(lines.first).to_be_hidden()
 
 
 def test_by_anything_else(open_page: Open) -> None:

@@ -85,9 +85,9 @@ export function offered(ms) {
   );
 }
 
-/** The finest of the usual intervals that gives at most `most` buckets. */
-export function finest(ms, most) {
-  return INTERVALS.find((i) => !i.special && Math.ceil(ms / i.length) <= most) ?? INTERVALS.at(-1);
+/** The finest of the usual intervals that gives at most `most` buckets; of the special ones, too, when they are wanted. */
+export function finest(ms, most, {special = false} = {}) {
+  return INTERVALS.find((i) => (special || !i.special) && Math.ceil(ms / i.length) <= most) ?? INTERVALS.at(-1);
 }
 
 /** The wanted interval, or the next coarser one that stays within the most points a chart shows. */

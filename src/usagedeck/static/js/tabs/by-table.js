@@ -7,6 +7,7 @@ import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import '../ui/controls.js';
 import {exportLink} from '../ui/toolbar.js';
+import {trendOf, trendQuestion, trendTitle, trends} from './trend.js';
 
 const FEW = 20;
 const ALL = 500;
@@ -22,22 +23,31 @@ class ByTable extends LitElement {
     th a { color: inherit; text-decoration: none; overflow-wrap: anywhere; }
     th a:hover { text-decoration: underline; }
     .unsure { color: var(--ud-text-3); }
+    .trend { width: 112px; min-width: 112px; }
+    .trend svg { display: block; }
+    @container (width < 860px) { .trend { display: none; } }
   `,
   ];
 
   constructor() {
     super();
     this._rows = new Question(this, (data) => this.page.names.learn(data));
+    this._trend = new Question(this);
     this._all = false;
   }
 
   willUpdate() {
     const {page, parts} = this;
     const {dim, of: subject} = page.state;
+    const [ranked] = this._metrics;
     const metric = this._metrics.join();
-    this._url = usageQuestion(page, {metric, by: dim, interval: 'total', top: this._all ? ALL : FEW}, {subject});
+    const top = this._all ? ALL : FEW;
+    this._url = usageQuestion(page, {metric, by: dim, interval: 'total', top}, {subject});
     this._csv = asCsv(usageQuestion(page, {metric, by: dim, interval: 'total'}, {subject}));
     this._rows.ask(this._url);
+    // behind the table, which waits for nothing
+    if (this._rows.data && !this._rows.loading)
+      this._trend.ask(trendQuestion(page, {ranked, count: parts.count, by: dim, top}, {subject}));
   }
 
   /** The first one ranks the rows: endpoints that fail come first. */
@@ -97,6 +107,9 @@ class ByTable extends LitElement {
     const share = (row) => html`<td class="number">${total ? formats.percent(row.count / total) : '—'}</td>`;
     const figure = (m, row) => html`<td class="number ${unsure(m, row) ? 'unsure' : ''}"
       title=${unsure(m, row) ? `From ${row.count} only.` : nothing}>${formats.value(row.cells[m.name], m)}</td>`;
+    const {data: over, loading} = this._trend;
+    const counted = over && !loading && metrics[0].name in columnsOf(over) ? trends(over, dimensions, metrics[0]) : null;
+    const trend = (row) => html`<td class="trend">${trendOf(page, counted?.get(row.key))}</td>`;
     const more = rows.some((r) => r.other) || this._all;
     return html`<div class="scroll"><table>
       <caption class="only-read">${this._title(dimensions.join())}. A name opens the log filtered to it.</caption>
@@ -104,12 +117,13 @@ class ByTable extends LitElement {
         ${metrics.map((m, i) => [
           html`<th scope="col" class="number" title=${m.help}>${short(m.title)}</th>`,
           i || !shares ? nothing : html`<th scope="col" class="number">Share</th>`,
+          i ? nothing : html`<th scope="col" class="trend" title=${counted ? trendTitle(over, m) : nothing}>Trend</th>`,
         ])}${sent ? html`<th scope="col">Most recent error</th>` : nothing}</tr></thead>
       <tbody>${repeat(
         rows,
         (r) => r.key,
         (row) => html`<tr><th scope="row" class="mono">${row.other ? row.label : this._link(dimensions, row)}</th>
-          ${metrics.map((m, i) => [figure(m, row), i || !shares ? nothing : share(row)])}${
+          ${metrics.map((m, i) => [figure(m, row), i || !shares ? nothing : share(row), i ? nothing : trend(row)])}${
             sent ? html`<td>${row.other || !Number(row.cell) ? '—' : this._lastError(dimensions, row)}</td>` : nothing
           }</tr>`,
       )}</tbody></table></div>

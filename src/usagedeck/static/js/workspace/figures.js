@@ -1,8 +1,6 @@
-/** What the lists look like, and the figures in them: thirty days as a line, when something happened, how many. */
-import {css, html, nothing, svg} from '../../vendor/lit.js';
+/** What the lists look like, and the figures in them: when something happened, how many, how much of a limit is used. */
+import {css, html, nothing} from '../../vendor/lit.js';
 import {rowsOf} from '../chart/figures.js';
-
-const [WIDTH, HEIGHT] = [96, 24];
 
 export const listStyles = css`
   .scroll { position: relative; }
@@ -17,17 +15,6 @@ export const listStyles = css`
   .bar > span { display: block; height: 100%; background: var(--ud-accent); }
   .bar > .full { background: var(--ud-err); }
 `;
-
-/** A line of amounts; what it says is written beside it. */
-export function spark(amounts) {
-  const most = Math.max(...amounts, 1);
-  const x = (i) => ((i / Math.max(1, amounts.length - 1)) * (WIDTH - 2) + 1).toFixed(1);
-  const y = (v) => (HEIGHT - 2 - (v / most) * (HEIGHT - 4)).toFixed(1);
-  const line = amounts.map((v, i) => `${i ? 'L' : 'M'}${x(i)},${y(v)}`).join('');
-  return html`<svg width=${WIDTH} height=${HEIGHT} viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-hidden="true">${svg`
-    <path d="${line}L${x(amounts.length - 1)},${HEIGHT}L${x(0)},${HEIGHT}z" fill="var(--ud-accent-soft)"></path>
-    <path d=${line} fill="none" stroke="var(--ud-accent)" stroke-width="1.5" stroke-linejoin="round"></path>`}</svg>`;
-}
 
 /** `5 min ago`, with the instant in full; `none` where there is none. */
 export const since = (page, text, none = '—') =>

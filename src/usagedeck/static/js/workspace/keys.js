@@ -1,12 +1,13 @@
 /** `<ud-keys>`: the API keys: who has them, what they may do, whether they work, how much they are used. Made here, shown once. */
 import {css, html, nothing, repeat} from '../../vendor/lit.js';
 import {rowsOf} from '../chart/figures.js';
+import {spark} from '../chart/spark.js';
 import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
 import {copyButton} from '../ui/copy.js';
 import '../ui/controls.js';
 import {AreaPart, areaUrl} from './asking.js';
-import {listStyles, many, ofLimit, on, since, spark, standings, tag} from './figures.js';
+import {listStyles, many, ofLimit, on, since, standings, tag} from './figures.js';
 import {keyBody, keyFields, mayBe} from './key-form.js';
 import {confirmation, sheetStyles} from './sheet.js';
 
