@@ -117,3 +117,12 @@ def test_words_are_looked_for_in_very_many_events_on_request_only(
 ) -> None:
     selection = replace(asked("requests", filters=filters).selection, search=parse_search(text))
     assert sql.costly(selection, "ws", [(START, START + DAY)], So(rows)) == costly
+
+
+def test_attempts_of_deliveries_are_looked_up_by_what_joins_them() -> None:
+    """Whether a delivery has the id is known when it has been put together."""
+    for name, costly in (("id", 1_000_001), ("request_id", 1_000_001), ("message_id", None)):
+        selection = asked("deliveries", filters=(f"{name}:eq:x", "webhook_id:eq:x")).selection
+        selection = replace(selection, search=parse_search("word"))
+        assert sql.costly(selection, "ws", [(START, START + DAY)], So(1_000_001), joined=True) == costly
+        assert sql.costly(selection, "ws", [(START, START + DAY)], So(1_000_001)) is None

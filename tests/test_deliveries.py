@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from tests.house import NOON, House, StillClock
-from usagedeck import admin, report
+from usagedeck import admin, listing, report
 from usagedeck.access import Permission
-from usagedeck.catalog import METRICS, Subject, dimension
+from usagedeck.catalog import METRICS, Subject, dimension, log_field
 from usagedeck.deck import Deck
-from usagedeck.query import Filter, Query, Selection
+from usagedeck.errors import InvalidInput
+from usagedeck.query import Filter, LogQuery, Query, Selection
 from usagedeck.times import DAY, HOUR, MINUTE, zone
 from usagedeck.windows import Interval, Window
 
@@ -129,6 +130,8 @@ def test_ones_own_deliveries_are_the_filter_on_ones_own_rows(house: House) -> No
         _, narrow = house.key_who(user=user, permissions=[Permission.READ])
         is_me = Filter.build(dimension("user_id"), "eq", [user])
         assert counts(replace(house, who=narrow)) == counts(house, filters=(is_me,)) == expected
+        log = LogQuery(Selection(Subject.DELIVERIES, WINDOW), (log_field("id", Subject.DELIVERIES),), joined=True)
+        assert [row[0] for row in listing.log(house.deck, narrow, None, log).table.rows] == [f"{user}1"]
 
 
 def test_what_may_have_begun_before_the_floor_is_not_counted(house: House, clock: StillClock) -> None:
@@ -145,6 +148,11 @@ def test_what_may_have_begun_before_the_floor_is_not_counted(house: House, clock
     assert [list(r) for r in answer.table.read().rows] == [[floor + n * DAY, floor + (n + 1) * DAY, int(n == 3)] for n in (3, 4)]
     attempts = report.usage(house.deck, house.who, None, asked("attempts", window=window))
     assert attempts.about.available_from == floor
+    log = LogQuery(Selection(Subject.DELIVERIES, window), (log_field("id", Subject.DELIVERIES),), joined=True)
+    page = listing.log(house.deck, house.who, None, log)
+    assert (page.about.available_from, [row[0] for row in page.table.rows]) == (floor + 3 * DAY, ["3"])
+    page = listing.log(house.deck, house.who, None, replace(log, joined=False))
+    assert (page.about.available_from, [row[0] for row in page.table.rows]) == (floor, ["3", "4", "2"])
 
 
 @pytest.mark.parametrize("days", [1, 5])
@@ -152,3 +160,8 @@ def test_how_long_a_delivery_is_tried_is_a_setting(deck: Deck, house: House, day
     send(house, attempt("1", BEGIN), attempt("2", BEGIN + 2 * DAY, 200))
     patient = replace(house, deck=replace(deck, settings=deck.settings.model_copy(update={"delivery_days": days})))
     assert counts(patient) == ((1, 0, 1, 0) if days == 1 else (1, 1, 0, 1))
+
+
+def test_requests_are_not_joined() -> None:
+    with pytest.raises(InvalidInput, match="Only attempts"):
+        LogQuery(Selection(Subject.REQUESTS, WINDOW), (log_field("id", Subject.REQUESTS),), joined=True)

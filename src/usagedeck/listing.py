@@ -15,7 +15,7 @@ from usagedeck.errors import NotFound
 from usagedeck.events import REVISION_STEP
 from usagedeck.exchanges import Kept, shown
 from usagedeck.query import Cursor, Direction, Filter, LogQuery, Op, Selection, neighbours
-from usagedeck.report import About, kept_part, named, names_of, span_of
+from usagedeck.report import About, kept_part, named, names_of, reach_of, span_of
 from usagedeck.sql import Scope
 from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table, csv_lines, joined
@@ -80,7 +80,8 @@ def growing(deck: Deck, who: Who, view: View | None, query: LogQuery) -> Iterato
         selection = replace(query.selection, window=replace(query.selection.window, start=low, end=high))
         left = None if query.limit is None else max(1, query.limit - len(found))
         found += deck.answers.run(
-            sql.compile_log(replace(query, selection=selection, limit=left), scope), span_of(scope, selection)
+            sql.compile_log(replace(query, selection=selection, limit=left), scope),
+            span_of(scope, selection, query.reach),
         )
         if query.limit is not None and len(found) > query.limit:
             break
@@ -93,8 +94,10 @@ def growing(deck: Deck, who: Who, view: View | None, query: LogQuery) -> Iterato
 def _readable(deck: Deck, who: Who, view: View | None, query: LogQuery) -> tuple[Scope, LogQuery, About]:
     """What of the log the asker may read, and is still there to be read."""
     scope = access.scope(deck, who, view)
-    selection, about = kept_part(query.selection, scope.floor.events, deck.clock())
-    return scope, replace(query, selection=named(deck, selection, scope)), about
+    reach = reach_of(deck, query.joined)
+    floor = scope.floor.events and scope.floor.events + reach  # what begins below that may have begun below the floor
+    selection, about = kept_part(query.selection, floor, deck.clock())
+    return scope, replace(query, selection=named(deck, selection, scope), reach=reach), about
 
 
 def log_lines(

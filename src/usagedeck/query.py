@@ -358,15 +358,24 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """A question about single rows, newest first unless `ascending`. `limit` None means all of them."""
+    """A question about single rows, newest first unless `ascending`. `limit` None means all of them.
+
+    With `joined` a row is a delivery instead of one attempt: at the time and with the id of its first attempt, with the outcome
+    of its last one. They are the deliveries that questions over time count.
+    """
 
     selection: Selection
     columns: tuple[Field, ...]
     ascending: bool = False
     cursor: Cursor | None = None
     limit: int | None = 100
+    joined: bool = False
+    reach: int = 0
+    """As that of a `Query`."""
 
     def __post_init__(self) -> None:
+        if self.joined and self.selection.subject is not Subject.DELIVERIES:
+            raise InvalidInput("Only attempts to deliver a webhook are joined into deliveries.", field="per")
         if not self.columns:
             raise InvalidInput("columns is empty; name at least one.", field="columns")
         if self.limit is not None and not 1 <= self.limit <= 1000:

@@ -68,6 +68,11 @@ def kept_part(selection: Selection, floor: int, fresh: int) -> tuple[Selection, 
     return replace(selection, window=window), About(window, fresh, floor)
 
 
+def reach_of(deck: Deck, joined: bool) -> int:
+    """How far from an attempt there may be others of its delivery, for questions about deliveries."""
+    return deck.settings.delivery_days * DAY if joined else 0
+
+
 def _settled(deck: Deck, query: Query, scope: Scope, **more: Any) -> tuple[sql.Settled, About]:
     """The same for a question over time: its numbers may be known of the time whose events have expired."""
     fresh, asked = deck.clock(), query.selection.window
@@ -99,10 +104,12 @@ def usage(
     """
     scope = access.scope(deck, who, view)
     now = now or deck.clock()
-    query = replace(query, reach=deck.settings.delivery_days * DAY if query.joined else 0)
+    query = replace(query, reach=reach_of(deck, query.joined))
     settled, about = _settled(deck, query, scope, now=now)
     query, route = settled.query, settled.route
-    costly = sql.costly(query.selection, scope.workspace_id, route.events, deck.sizes) if unless_costly else None
+    costly = None
+    if unless_costly:
+        costly = sql.costly(query.selection, scope.workspace_id, route.events, deck.sizes, joined=query.joined)
     if about.expired or costly is not None:
         nothing = Table(_usage_columns(query, who.workspace.currency), ())
         return Answer(nothing, about, route.reason, Buckets((), about.window.end), costly)

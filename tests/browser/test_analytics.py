@@ -137,6 +137,6 @@ def test_webhooks(open_page: Open) -> None:
     expect(rows.locator("th").first).to_contain_text("https://hooks.example.com/")
     count = rows.first.locator("td").first.inner_text()
     rows.first.locator("th").get_by_role("link").click()
-    expect(page.locator("#title")).to_have_text("Deliveries")
+    expect(page.locator("#title")).to_have_text("Delivery attempts")
     expect(page.locator("ud-log [data-total]")).to_have_text(count)
     assert query(page)["of"] == ["deliveries"]

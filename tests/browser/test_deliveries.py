@@ -57,6 +57,9 @@ def test_from_a_failing_endpoint_to_the_request_and_back(open_page: Open) -> Non
     expect(rows.first).to_contain_text(re.compile(r"503\s+busy, 2 h ago"))
     expect(rows.last.locator("td").last).to_have_text("—")
     rows.first.get_by_role("link", name=BAD).click()
+    expect(page.locator("ud-log [data-total]")).to_have_text("9")
+    expect(page.locator("ud-log tbody tr")).to_have_count(9)
+    page.get_by_role("radio", name="Attempts", exact=True).click()
     expect(page.locator("ud-log [data-total]")).to_have_text("21")
     page.locator("ud-log tbody tr", has_text="503").first.get_by_role("button").click()
     attempts = page.locator("ud-drawer ud-attempts")
@@ -96,3 +99,63 @@ def test_what_is_counted_is_chosen_and_named(open_page: Open) -> None:
     expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile("Delivery attempts by status: .*Total 30 attempts"))
     assert "per=attempts" in page.url
     expect(page.locator("ud-by-table tbody tr td:nth-child(2)")).to_have_text(["21", "9"])
+
+
+@pytest.mark.usefixtures("hooked")
+def test_every_figure_of_deliveries_opens_as_many_rows(open_page: Open) -> None:
+    """A row of the table, an entry of the key, the most frequent status and any bucket, of deliveries and of their attempts."""
+    page = open_page("tab=analytics&of=deliveries", email=DORA)
+    matches, rows = page.locator("ud-log [data-total]"), page.locator("ud-log tbody tr")
+    card = page.locator("ud-analytics section[aria-labelledby=status]")
+
+    def opens(title: str, count: int) -> None:
+        expect(page.locator("ud-log #title")).to_have_text(title)
+        expect(matches).to_have_text(str(count))
+        expect(rows).to_have_count(count)
+        page.go_back()
+
+    for title, counted, good, failed in (("Deliveries", "Deliveries", 16, 2), ("Delivery attempts", "Attempts", 16, 14)):
+        page.get_by_role("radio", name=counted, exact=True).click()
+        expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile(f"{title} by status: "))
+        for name, count in (("2xx", good), ("5xx", failed)):
+            card.get_by_role("list", name="Key").get_by_role("link", name=name).click()
+            opens(title, count)
+        page.locator("ud-by-table tbody tr", has_text=GOOD).get_by_role("link", name=GOOD).click()
+        opens(title, 9)
+        page.locator(f".tiles[aria-label$=' {title.lower()}'] a").click()
+        opens(title, failed)
+        chart = card.locator(".plot")
+        for place in ("Home", "End"):
+            for step in range(3):
+                chart.focus()
+                page.keyboard.press(place)
+                for _ in range(step * 4):
+                    page.keyboard.press("ArrowRight" if place == "Home" else "ArrowLeft")
+                page.keyboard.press("Enter")
+                shown = card.locator(".tip .figure").first
+                count = int(shown.inner_text()) if shown.count() else 0
+                card.get_by_role("link", name="Open in the log").click()
+                if count:
+                    opens(title, count)
+                else:
+                    expect(page.locator("ud-log")).to_contain_text("There are no deliveries in this range.")
+                    page.go_back()
+
+
+@pytest.mark.usefixtures("hooked")
+def test_the_log_shows_deliveries_or_their_attempts_as_they_arrive(open_page: Open) -> None:
+    page = open_page("tab=log&of=deliveries&per=deliveries", email=DORA)
+    expect(page.locator("ud-log tbody tr")).to_have_count(18)
+    export = page.get_by_role("link", name="Export CSV")
+    expect(export).to_have_attribute("href", re.compile("/deliveries.csv\\?per=deliveries&"))
+    page.locator("ud-log tbody tr", has_text=BAD).first.get_by_role("button").click()
+    expect(page.locator("ud-drawer ud-attempts caption")).to_have_text(re.compile("delivered, 1 attempt$"))
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Live").click()
+    expect(page.locator("ud-live .open")).to_be_visible()
+    expect(page.get_by_role("radio", name="Attempts", exact=True)).to_be_checked()
+    expect(page.locator("ud-log tbody tr")).to_have_count(30)
+    page.get_by_role("radio", name="Deliveries", exact=True).click()
+    expect(page.locator("ud-log tbody tr")).to_have_count(18)
+    expect(page.locator("ud-live")).to_have_count(0)
+    expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "false")

@@ -221,7 +221,7 @@ def test_a_request_and_its_deliveries_know_each_other(open_page: Open) -> None:
     expect(drawer.locator("dd").first).to_contain_text("req_006799")
     drawer.get_by_role("link", name="Deliveries it caused").click()
     assert query(page)["f"] == ["request_id:eq:req_006799"]
-    expect(page.locator("#title")).to_have_text("Deliveries")
+    expect(page.locator("#title")).to_have_text("Delivery attempts")
 
 
 def test_the_drawer_is_a_sheet_when_there_is_no_room(open_page: Open) -> None:
@@ -251,3 +251,12 @@ def test_a_bucket_of_the_histogram_narrows_the_log(open_page: Open) -> None:
     page.get_by_role("link", name="Open in the log").click()
     assert query(page)["r"] == ["2026-11-23T11:45Z..2026-11-23T12:00Z"]
     expect(page.locator("ud-log tbody tr").first).to_be_visible()
+    page.go_back()
+    expect(chart).to_have_attribute("aria-label", re.compile("97 buckets"))
+    chart.focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Open in the log").click()
+    counted = re.compile(r"2026-11-22T12:(0[7-9]|1[0-4])[\d:.]*Z\.\.2026-11-22T12:15Z")
+    assert counted.fullmatch(query(page)["r"][0]), "the part of the bucket that was counted"

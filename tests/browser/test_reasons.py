@@ -89,5 +89,5 @@ def test_a_rate_a_percentile_and_deliveries(open_page: Open) -> None:
     first = groups.nth(0)
     count = first.locator("td").first.inner_text()
     first.get_by_role("link").click()
-    expect(page.locator("#title")).to_have_text("Deliveries")
+    expect(page.locator("#title")).to_have_text("Delivery attempts")
     expect(page.locator("ud-log [data-total]")).to_have_text(count)

@@ -68,6 +68,10 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             }
             for n in range(90)
         )
+        house.send(
+            {"kind": "delivery", "id": f"d{n}", "message_id": f"m{n % 2}", "time": NOON - n * HOUR - 1, "status": 200}
+            for n in range(4)
+        )
         with served(deck) as url:
             with keyed(url, house.api_key) as client:
                 asked: dict[str, dict[str, Any]] = {
@@ -136,7 +140,11 @@ def test_top_and_cumulative_and_deliveries(source: Source) -> None:
     assert len(top) == 3
     running = source("query", "-m", "requests", "--range", WINDOW, "--cumulative", "--format", "csv").stdout.splitlines()
     assert running[-1].endswith(",72")
-    assert len(source("log", "--of", "deliveries", "--range", WINDOW, "--format", "csv").stdout.splitlines()) == 1
+    of = ("--of", "deliveries", "--range", WINDOW)
+    assert len(source("log", *of, "--format", "csv").stdout.splitlines()) == 1 + 4
+    assert len(source("log", *of, "--joined", "--format", "csv").stdout.splitlines()) == 1 + 2
+    assert source("log", *of, "--joined", "--limit", "1").stderr == "1 of 2 that match.\n"
+    assert source("log", *of, "--limit", "1").stderr == "1 of 4 that match.\n"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +156,8 @@ def test_top_and_cumulative_and_deliveries(source: Source) -> None:
         (("query", "--range", "soon"), InvalidInput, "is no range"),
         (("log", "--filter", "x"), InvalidInput, "not of the form"),
         (("log", "--follow", "--oldest-first"), InvalidInput, "--oldest-first"),
+        (("log", "--joined"), InvalidInput, "--of deliveries"),
+        (("log", "--of", "deliveries", "--joined", "--follow"), InvalidInput, "attempts arrive"),
         (("query", "-m", "latency_avg", "--cumulative"), InvalidInput, "does not add up"),
     ],
 )

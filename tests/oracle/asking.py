@@ -69,13 +69,20 @@ def _keys_that_differ(found: Answered, expected: Answered) -> str:
 
 
 def log_pages(
-    world: World, subject: Subject, window: tuple[int, int], limit: int, *, ascending: bool = False
+    world: World,
+    subject: Subject,
+    window: tuple[int, int],
+    limit: int,
+    *,
+    ascending: bool = False,
+    joined: bool = False,
+    filters: Sequence[Filter] = (),
 ) -> Iterator[list[dict[str, Any]]]:
     """All pages of the log with every column, from one end to the other; rows by column name."""
-    selection = Selection(subject, Window(*window, zone("UTC")))
+    selection = Selection(subject, Window(*window, zone("UTC")), tuple(filters))
     cursor: Cursor | None = None
     while True:
-        query = LogQuery(selection, fields(subject), ascending=ascending, cursor=cursor, limit=limit)
+        query = LogQuery(selection, fields(subject), ascending=ascending, cursor=cursor, limit=limit, joined=joined)
         page = listing.log(world.house.deck, world.house.who, None, query)
         names = [c.name for c in page.table.columns]
         yield [dict(zip(names, row, strict=True)) for row in page.table.rows]

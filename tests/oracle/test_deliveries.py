@@ -1,6 +1,8 @@
 """Deliveries are put together from attempts exactly as the oracle does it: whatever was sent twice, late, out of order or at the
 same instant, and whatever lies before or behind the window."""
 
+import csv
+import io
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,14 +13,18 @@ import pytest
 
 from tests.house import StillClock, build_house
 from tests.oracle import oracle
-from tests.oracle.asking import by_bucket_and_series, compare, question, table
+from tests.oracle.asking import by_bucket_and_series, compare, log_pages, question, table
 from tests.oracle.oracle import JOINED_METRICS, Arrival, Ask, Event
 from tests.oracle.test_filters import OPS, kept, spelt, wanted
+from tests.oracle.test_log import Even
 from tests.oracle.test_usage import LONG, OF_DELIVERIES, SIZES, ask
 from tests.oracle.world import DAY, HOUR, NOW, WINDOWS, YEAR, ZONES, World
-from usagedeck import report
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension
-from usagedeck.query import parse_filter, parse_search
+from usagedeck import listing, report
+from usagedeck.catalog import DIMENSIONS, METRICS, Subject, Type, dimension, fields, log_field
+from usagedeck.query import LogQuery, Selection, parse_filter, parse_search
+from usagedeck.table import Column
+from usagedeck.times import zone
+from usagedeck.windows import Window
 
 ALL = tuple(JOINED_METRICS)
 SUMS = tuple(name for name in ALL if METRICS[name].additive)
@@ -61,7 +67,7 @@ def crowded(world: World) -> World:
         sent = [{**e, "status": dice.choice((200, 500))} if dice.random() < 0.2 else e for e in part]
         receipt = house.send(sent)
         assert not receipt.rejected
-        arrivals += [Arrival(e, 0) for e in sent]
+        arrivals += [Arrival(e, NOW) for e in sent]
     return World(house, clock, arrivals)
 
 
@@ -168,3 +174,65 @@ def test_a_search_looks_at_the_delivery(crowded: World) -> None:
         (row,) = list(report.usage(deck, who, None, query, now=NOW).table.rows)
         names = ("id", "webhook_id", "event_type", "url", "message_id", "request_id", "error_code", "error_message")
         assert row[2] == len([e for e in crowded.joined if e["time"] >= BEGIN and any(word in e[n] for n in names)]) > 0
+
+
+# --- the log ------------------------------------------------------------------------------------------------------
+
+
+def logged(world: World, window: tuple[int, int], filters: Sequence[str] = (), limit: int = 1000, **more: Any) -> list[Event]:
+    asked = [parse_filter(text) for text in filters]
+    pages = log_pages(world, Subject.DELIVERIES, window, limit, joined=True, filters=asked, **more)
+    return [row for page in pages for row in page]
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("limit", [7, 1000])
+def test_the_log_has_every_delivery_once_with_all_of_its_columns(crowded: World, ascending: bool, limit: int) -> None:
+    events = oracle.log(crowded.joined, BEGIN, NOW)
+    rows = logged(crowded, (BEGIN, NOW), limit=limit, ascending=ascending)
+    for row, event in zip(rows, events[::-1] if ascending else events, strict=True):
+        for field in fields(Subject.DELIVERIES):
+            assert row[field.name] == (None if event[field.name] == "" else event[field.name]), (field.name, event["id"])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bucket_of_deliveries_opens_exactly_what_it_counts(crowded: World, seed: int) -> None:
+    """… and so does a series of it, in the log and in its CSV, all of them or those that pass a filter."""
+    dice = random.Random(seed)
+    for window in crowded_windows(dice, 3):
+        asked = ask(window, dice.choice(ZONES), dice.choice(("day", "5 hours")), ("deliveries",), dice.choice(OF_DELIVERIES))
+        filters = dice.choice(((), ("status_class:neq:2xx",), ("url:contains:test/1",), ("event_type:eq:call", "attempt:ge:2")))
+        counted = by_bucket_and_series(table(crowded, asked, [parse_filter(f) for f in filters]), asked)
+        for (start, end, value), (count,) in dice.sample(list(counted.items()), min(5, len(counted))):
+            bucket = max(start, window[0]), min(end, window[1])
+            name, text = asked.by[0], spelt(value, dimension(asked.by[0]).type)
+            narrowed = (*filters, f"{name}:eq:{text}")
+            found = logged(crowded, bucket, narrowed, dice.choice((2, 100)))
+            assert len(found) == count > 0
+            assert all(bucket[0] <= row["time"] < bucket[1] for row in found)
+            assert len(lines(crowded, bucket, narrowed)) == count
+        in_all = [row["id"] for row in logged(crowded, window, filters)]
+        assert [row[0] for row in lines(crowded, window, filters)] == in_all
+        assert len(in_all) == sum(count for (count,) in counted.values())
+
+
+def lines(world: World, window: tuple[int, int], filters: Sequence[str]) -> list[list[str]]:
+    """The lines of the CSV, without its head."""
+    selection = Selection(Subject.DELIVERIES, Window(*window, zone("UTC")), tuple(map(parse_filter, filters)))
+    columns = (log_field("id", Subject.DELIVERIES), log_field("status", Subject.DELIVERIES))
+    query = LogQuery(selection, columns, limit=None, joined=True)
+    constant = Column("time_zone", Type.STRING, "Time zone")
+    pieces, _ = listing.log_lines(world.house.deck, world.house.who, None, query, constant, "UTC", at=1)
+    return list(csv.reader(io.StringIO(b"".join(pieces).decode())))[1:]
+
+
+def test_a_page_of_deliveries_grows_and_is_the_same_in_the_end(crowded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts of a delivery lie in several steps: it is found in that of its first one."""
+    monkeypatch.setattr("usagedeck.sql.stepping.FIRST_OF_SOME", 100)
+    deck, who = replace(crowded.house.deck, sizes=Even()), crowded.house.who
+    query = LogQuery(
+        Selection(Subject.DELIVERIES, Window(BEGIN, NOW, zone("UTC"))), (log_field("id", Subject.DELIVERIES),), joined=True
+    )
+    parts = list(listing.growing(deck, who, None, query))
+    assert len(parts) > 2
+    assert [row[0] for row in parts[-1].table.rows] == [row["id"] for row in logged(crowded, (BEGIN, NOW), limit=100)][:100]

@@ -119,6 +119,8 @@ def _log(rng: Random) -> Question:
         )
     if rng.random() < 0.3:
         params.append(("columns", "id,time,attributes.attr-{},attributes.attr-own"))
+    if of is Subject.DELIVERIES and rng.random() < 0.5:
+        params.append(("per", "deliveries"))
     headers = {"accept": NDJSON} if rng.random() < 0.4 else {}
     return Question("GET", f"/api/v1/{of}{_csv(rng)}", params, headers=headers)
 

@@ -89,6 +89,7 @@ def written(cell: Any) -> str:
         ("requests", {"order": "asc", "columns": "time,id,attributes,group_ids,attributes.a,error_message,credits"}, 1),
         ("requests", {"filter": "status:ge:300"}, 1),
         ("deliveries", {}, 1),
+        ("deliveries", {"per": "deliveries", "filter": "status:ge:200"}, 1),
         ("values/voice_id", {}, None),
         ("values/status", {"q": "2"}, None),
         ("values/attributes.a", {}, None),
@@ -163,6 +164,7 @@ def test_times_are_on_the_clock_of_the_zone_with_their_offset(asker: httpx2.Clie
         ),
         ("requests", {}, "usagedeck_requests_2026-10-31_2026-11-03.csv"),
         ("deliveries", {}, "usagedeck_deliveries_2026-10-31_2026-11-03.csv"),
+        ("deliveries", {"per": "deliveries"}, "usagedeck_deliveries_per-delivery_2026-10-31_2026-11-03.csv"),
         ("values/model", {}, "usagedeck_values_model_2026-10-31_2026-11-03.csv"),
     ],
 )

@@ -147,6 +147,22 @@ def test_deliveries_have_their_own_log(asker: httpx2.Client, town: Town) -> None
     assert problem(asker.get("/api/v1/requests", params={"columns": "webhook_id"}), 400)["field"] == "columns"
 
 
+def test_a_delivery_is_one_row_on_request(asker: httpx2.Client, town: Town) -> None:
+    """At the time of its first attempt, with the outcome of its last one; the log of requests knows no such thing."""
+    tries = [(1, 500, "/a"), (2, 503, "/b"), (3, 200, "/b")]
+    town.house.send(
+        {"kind": "delivery", "id": f"t-{n}", "time": NOON - 90 + n, "message_id": "t", "attempt": n, "status": status, "url": url}
+        for n, status, url in tries
+    )
+    asked = {"columns": "id,attempt,status,url", "start": NOON - 90, "end": NOON - 80}
+    assert page(asker, "deliveries", per="deliveries", **asked)["rows"] == [["t-1", 3, 200, "/a"]]
+    assert len(page(asker, "deliveries", per="attempts", **asked)["rows"]) == len(page(asker, "deliveries", **asked)["rows"]) == 3
+    assert page(asker, "deliveries", per="deliveries", **asked, filter="status:ge:500")["rows"] == []
+    for path in ("requests", "deliveries"):
+        refused = problem(asker.get(f"/api/v1/{path}", params={"per": "deliveries" if path == "requests" else "webhooks"}), 400)
+        assert refused["field"] == "per"
+
+
 def test_search_and_filters_are_those_of_the_charts(asker: httpx2.Client) -> None:
     assert [row[0] for row in page(asker, columns="id", search="rachel")["rows"]] == ["r-08", "r-02", "r-01", "r-00"]
     assert [row[0] for row in page(asker, columns="id", filter="status:eq:0")["rows"]] == ["r-10"]

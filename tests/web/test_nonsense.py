@@ -91,6 +91,7 @@ QUESTIONS = st.one_of(
             order=st.sampled_from(["asc", "desc", "up"]),
             cursor=st.one_of(TEXT, STRANGE),
             limit=st.one_of(st.integers(-1, 1002), STRANGE),
+            per=st.sampled_from(["attempts", "deliveries", "both"]),
         ),
     ),
     st.tuples(

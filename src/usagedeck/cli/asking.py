@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from usagedeck.access import View
-from usagedeck.catalog import DIMENSIONS, METRICS, ROWS, Subject, dimension, log_field, metric
+from usagedeck.catalog import DELIVERED, DIMENSIONS, METRICS, ROWS, Subject, dimension, log_field, metric
 from usagedeck.cli.common import DataDir, say, settings_of
 from usagedeck.cli.following import Printer, follow
 from usagedeck.cli.printing import Aligned, columns_of
@@ -94,6 +94,9 @@ def log_command(
     time_zone: TimeZone = None,
     filters: Filters = None,
     search: Search = None,
+    joined: Annotated[
+        bool, typer.Option("--joined", help="With --of deliveries: a row is a delivery, whose attempts are joined.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Rows of a table and of JSON; CSV has them all.")] = 50,
     oldest: Annotated[bool, typer.Option("--oldest-first", help="The oldest rows first.")] = False,
     following: Annotated[
@@ -120,6 +123,9 @@ def log_command(
         "search": search,
         "scope": scope,
     }
+    if joined and (subject is not Subject.DELIVERIES or following):
+        raise InvalidInput("--joined goes with --of deliveries, and not with --follow: attempts arrive.", field="joined")
+    counted = DELIVERED if joined else ROWS[subject]
     settings = settings_of(data_dir=data_dir)
     with piped():
         if following:
@@ -130,9 +136,10 @@ def log_command(
             )
             return
         with reach(settings, workspace, url, key) as api:
-            said = answer(api, subject, {**asked, "order": "asc" if oldest else "desc", "limit": limit}, form)
+            page = {**asked, "order": "asc" if oldest else "desc", "limit": limit, "per": "deliveries" if joined else None}
+            said = answer(api, subject, page, form)
             if said is not None and (said["older"] or said["newer"]):
-                say.print(_matches(api, ROWS[subject].name, asked, said))
+                say.print(_matches(api, counted.name, asked, said))
 
 
 def _matches(api: Reach, counted: str, asked: Asked, said: dict[str, Any]) -> str:

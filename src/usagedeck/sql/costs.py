@@ -7,7 +7,7 @@ answer, so an estimate that is wrong or old does no harm.
 from collections.abc import Sequence
 from typing import Protocol
 
-from usagedeck.catalog import Measure, Subject
+from usagedeck.catalog import JOINING, Measure, Subject
 from usagedeck.query import Op, Query, Selection
 from usagedeck.stretches import Stretch
 from usagedeck.times import DAY, WEEK
@@ -52,15 +52,20 @@ def events_are_cheaper(query: Query, measures: Sequence[Measure], stretch: Stret
     return events < rollup
 
 
-def costly(selection: Selection, workspace_id: str, stretches: Sequence[Stretch], sizes: Sizes) -> int | None:
+def costly(
+    selection: Selection, workspace_id: str, stretches: Sequence[Stretch], sizes: Sizes, *, joined: bool = False
+) -> int | None:
     """In about how many events words would be looked for, where these are very many; None where they are not, or nobody has
     looked."""
-    if not selection.search or looked_up(selection):
+    if not selection.search or looked_up(selection, joined=joined):
         return None
     rows = sum(sizes.rows(selection.subject, workspace_id, one) or 0 for one in stretches)
     return rows if rows > MOST_SEARCHED else None
 
 
-def looked_up(selection: Selection) -> bool:
-    """An index knows where the rows are, so nothing else is read."""
-    return any(one.op in (Op.EQ, Op.IN) and one.values and one.dimension.indexed for one in selection.filters)
+def looked_up(selection: Selection, *, joined: bool) -> bool:
+    """An index knows where the rows are, so nothing else is read. Attempts are looked for by what joins them only."""
+    return any(
+        one.op in (Op.EQ, Op.IN) and one.values and one.dimension.indexed and (not joined or one.dimension.columns <= {*JOINING})
+        for one in selection.filters
+    )

@@ -6,10 +6,10 @@ to one reach before and behind a window are enough to know its deliveries, and a
 attempt: what became of the delivery is its last attempt's, all else its first one's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from usagedeck.catalog import JOINING, OK_DELIVERY, OUTCOMES, TOOK, TRIES, Measure, columns_in, fields
-from usagedeck.query import Query
+from usagedeck.catalog import JOINING, OK_DELIVERY, OUTCOMES, TOOK, TRIES, columns_in, fields
+from usagedeck.query import Selection
 from usagedeck.sql.conditions import around, matching
 from usagedeck.sql.statement import Binder, Scope
 from usagedeck.stretches import Stretch
@@ -18,25 +18,26 @@ _FIXED = ("time", "ifNull(attempt, 0)", "id")
 """What attempts are put in order by. It leads the tuple that an attempt becomes."""
 
 
-def delivered(query: Query, scope: Scope, stretches: Sequence[Stretch], measures: Sequence[Measure], bind: Binder) -> str:
-    """FROM and WHERE of the deliveries of a selection that began in the stretches."""
-    assert query.reach > 0, "no reach"  # noqa: S101 - report sets it; without it every attempt would be a delivery
-    selection = query.selection
-    columns = _columns(query, measures)
+def delivered(
+    selection: Selection, scope: Scope, stretches: Sequence[Stretch], reach_: int, fragments: Sequence[str], bind: Binder
+) -> str:
+    """FROM and WHERE of the deliveries of a selection that began in the stretches; `fragments` is what is asked of them."""
+    assert reach_ > 0, "no reach"  # noqa: S101 - report sets it; without it every attempt would be a delivery
+    columns = _columns(selection, fragments)
     parts = [*_FIXED, *columns]
-    timed = any(TOOK in m.argument or TOOK in m.when for m in measures)
+    timed = any(TOOK in text for text in fragments)
     if timed:
         parts += [f"ifNull({OK_DELIVERY}, 0)", "time + duration_ms"]
     place = {name: i for i, name in enumerate(("time", "number", "id", *columns, "ok", "ended"), 1)}
-    reach = bind(query.reach, "Int64")
+    reach = bind(reach_, "Int64")
     # the first of all has none before it: an instant that is further away than any reach
-    nothing = bind(min(low for low, _ in stretches) - 2 * query.reach - 1, "Int64")
+    nothing = bind(min(low for low, _ in stretches) - 2 * reach_ - 1, "Int64")
     begins = " OR ".join(f"(one.1 >= {bind(low, 'Int64')} AND one.1 < {bind(high, 'Int64')})" for low, high in stretches)
     # keys of 16 bytes need a third less time and memory than the texts they stand for; that two of a hundred million
     # deliveries share one has a chance of 1 to 10^22
     joined = (
         f"SELECT arraySort(groupArray(tuple({', '.join(parts)}))) AS made FROM {selection.subject} FINAL "
-        f"WHERE {around(selection, scope, stretches, query.reach, bind)} GROUP BY sipHash128({', '.join(JOINING)})"
+        f"WHERE {around(selection, scope, stretches, reach_, bind)} GROUP BY sipHash128({', '.join(JOINING)})"
     )
     firsts = (
         "SELECT made, arrayJoin(arrayFilter((one, before) -> one.1 - before > "
@@ -54,11 +55,9 @@ def delivered(query: Query, scope: Scope, stretches: Sequence[Stretch], measures
     return f"(SELECT {', '.join(named)} FROM ({whole})) WHERE {conditions}"
 
 
-def _columns(query: Query, measures: Sequence[Measure]) -> list[str]:
+def _columns(selection: Selection, fragments: Iterable[str]) -> list[str]:
     """The stored columns that the question looks at, besides those that every delivery has."""
-    selection = query.selection
-    found = set().union(*(columns_in(f"{m.argument} {m.when}") for m in measures))
-    found = found.union(*(by.columns for by in query.dimensions), *(one.dimension.columns for one in selection.filters))
+    found = set().union(*map(columns_in, fragments), *(one.dimension.columns for one in selection.filters))
     for word in selection.search:
         found |= {f.name for f in fields(selection.subject) if f.searchable} | {name for name, _ in word.named}
     return sorted(found - {"time", "id", "workspace_id"})

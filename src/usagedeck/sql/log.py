@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from usagedeck.query import LogQuery, Selection
 from usagedeck.seals import QUARTER
 from usagedeck.sql.conditions import expression, where
+from usagedeck.sql.deliveries import delivered
 from usagedeck.sql.statement import Binder, Scope, Statement
 from usagedeck.stretches import Stretch
 
@@ -23,16 +24,20 @@ def compile_log(query: LogQuery, scope: Scope) -> Statement:
 
 def compile_rows(query: LogQuery, scope: Scope, columns: Mapping[str, str], bind: Binder) -> Statement:
     """The rows of a page, with columns by name and SQL."""
-    chosen = where(query.selection, scope, bind)
-    upwards = query.upwards
+    selection, upwards = query.selection, query.upwards
+    if query.joined:
+        within = ((selection.window.start, selection.window.end),)
+        rows = delivered(selection, scope, within, query.reach, [column.sql for column in query.columns], bind)
+    else:
+        rows = f"{selection.subject} FINAL WHERE {where(selection, scope, bind)}"
     if query.cursor is not None:
         at, id_ = bind(query.cursor.time, "Int64"), bind(query.cursor.id, "String")
         sign = ">" if upwards else "<"
-        chosen += f" AND time {sign}= {at} AND (time {sign} {at} OR id {sign} {id_})"
+        rows += f" AND time {sign}= {at} AND (time {sign} {at} OR id {sign} {id_})"
     order = "ASC" if upwards else "DESC"
     limit = f" LIMIT {bind(query.limit + 1, 'UInt32')}" if query.limit is not None else ""
     listed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    text = f"SELECT {listed} FROM {query.selection.subject} FINAL WHERE {chosen} ORDER BY time {order}, id {order}{limit}"
+    text = f"SELECT {listed} FROM {rows} ORDER BY time {order}, id {order}{limit}"
     return Statement(text, bind.values, tuple(columns))
 
 

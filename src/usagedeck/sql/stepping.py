@@ -15,7 +15,7 @@ FIRST = 20_000
 """Events that the first step looks at when it takes them all."""
 
 FIRST_OF_SOME = 250_000
-"""The same when it takes only those that match."""
+"""The same when it takes only those that match, or that begin a delivery."""
 
 GROWTH = 4
 
@@ -23,10 +23,14 @@ GROWTH = 4
 def steps(query: LogQuery, scope: Scope, sizes: Sizes) -> Iterator[Stretch]:
     """The parts of what a page may come from, in the order of reading. While nobody knows the sizes it is one part."""
     low, high = query.reading
-    picky = scope.user_id is not None or query.selection.filters or query.selection.search
+    picky = scope.user_id is not None or query.selection.filters or query.selection.search or query.joined
     wanted = FIRST_OF_SOME if picky else FIRST
     while low < high:
-        rows = None if looked_up(query.selection) else sizes.rows(query.selection.subject, scope.workspace_id, (low, high))
+        rows = (
+            None
+            if looked_up(query.selection, joined=query.joined)
+            else sizes.rows(query.selection.subject, scope.workspace_id, (low, high))
+        )
         if rows is None or rows <= 2 * wanted:
             yield low, high
             return

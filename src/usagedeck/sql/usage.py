@@ -184,7 +184,8 @@ class _Parts:
         """What the events say of the stretches that are left."""
         query, stretches = self.query, self.route.events
         if query.joined:
-            rows = delivered(query, self.scope, stretches, self.measures, self.bind)
+            asked = [f"{m.argument} {m.when}" for m in self.measures] + [by.sql for by in query.dimensions]
+            rows = delivered(query.selection, self.scope, stretches, query.reach, asked, self.bind)
         else:
             chosen = where(query.selection, self.scope, self.bind, stretches=stretches)
             rows = f"{query.selection.subject} FINAL WHERE {chosen}"

@@ -1,6 +1,7 @@
 """Our own API: usage, the log, values of dimensions, the catalogue. Every answer also comes as CSV, at the same address with
 `.csv` behind the path, or for `Accept: text/csv`."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
@@ -99,6 +100,23 @@ class LogAsked(Asked):
     limit: int = Field(100, description="Rows on a page, 1 to 1000. CSV has no pages and no limit.")
 
 
+class Per(StrEnum):
+    """What a row of the delivery log is."""
+
+    ATTEMPTS = "attempts"
+    DELIVERIES = "deliveries"
+
+
+class DeliveriesAsked(LogAsked):
+    """A question about single attempts, or about single deliveries."""
+
+    per: Per = Field(
+        Per.ATTEMPTS,
+        description="What a row is: one of the `attempts`, or one of the `deliveries` that they make up, at the time and with "
+        "the id of its first attempt, with status, error, latency and number of its last one. Filters and search ask it.",
+    )
+
+
 class ValuesAsked(Asked):
     """A question about the values of a dimension."""
 
@@ -162,12 +180,13 @@ def requests(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]
 
 @router.get("/deliveries", response_model=LogOut, responses=AS_CSV_OR_LINES, summary="The delivery log", tags=["questions"])
 @router.get("/deliveries.csv", response_class=CsvResponse, summary="The delivery log as CSV", tags=["questions"])
-def deliveries(request: Request, deck: DeckOf, asked: Annotated[LogAsked, Param()]) -> Response:
-    """Single attempts to deliver a webhook, newest first, a page at a time; as CSV all of them. Lines as for the request log."""
-    return _log(request, deck, asked, Subject.DELIVERIES)
+def deliveries(request: Request, deck: DeckOf, asked: Annotated[DeliveriesAsked, Param()]) -> Response:
+    """Single attempts to deliver a webhook, or with `per=deliveries` single deliveries, newest first, a page at a time; as
+    CSV all of them. Lines as for the request log."""
+    return _log(request, deck, asked, Subject.DELIVERIES, joined=asked.per is Per.DELIVERIES)
 
 
-def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> Response:
+def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject, *, joined: bool = False) -> Response:
     who = who_asks(request, deck, asked.workspace)
     csv = wants_csv(request)
     if asked.order not in ("asc", "desc"):
@@ -179,12 +198,13 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject) -> R
         ascending=asked.order == "asc",
         cursor=Cursor.decode(asked.cursor) if asked.cursor and not csv else None,
         limit=None if csv else asked.limit,
+        joined=joined,
     )
     if csv:
         access.note_export(deck, who, subject, request.url.query)
         window = query.selection.window
         pieces, about = listing.log_lines(deck, who, asked.view(), query, TIME_ZONE, zone_name(window.zone), at=1)
-        return download(pieces, file_name(subject, window=about.window), about)
+        return download(pieces, file_name(subject, *(["per-delivery"] if joined else []), window=about.window), about)
     place = deck.commits.latest
     if request.headers.get("accept", "").startswith(NDJSON):
         pages = listing.growing(deck, who, asked.view(), query)
@@ -238,6 +258,7 @@ def catalog(request: Request) -> Response:
                     "unit": m.unit,
                     "of": m.of,
                     "additive": m.additive,
+                    "joined": m.joined,
                     "attributable": m.attributable,
                     "good": m.good,
                 }

@@ -238,9 +238,13 @@ export const question = (path, page, asked, {subject = 'requests', ...which} = {
 /** Metrics over time. @param {{metric: string, by?: string, interval: string, top?: string|number, cumulative?: boolean}} asked */
 export const usageQuestion = (page, asked, which) => question('usage', page, asked, which);
 
+/** What a row of the log is: a metric that counts rows has its name. */
+export const counted = ({state: {of, per}}) => (of === 'requests' ? of : per);
+
 /** A page of the log. */
 export const logQuestion = (page, {columns, cursor, limit}) =>
   urlOf(`/api/v1/${page.state.of}`, {
+    per: counted(page) === 'deliveries' && 'deliveries',
     columns,
     cursor,
     limit,

@@ -70,7 +70,7 @@ class Attempts extends LitElement {
     const {page} = this;
     const {formats} = page;
     const at = Date.parse(one.time);
-    const go = {tab: 'log', of: 'deliveries', id: one.id, f: [], q: '', r: explicit(at - AROUND, at + AROUND)};
+    const go = {tab: 'log', of: 'deliveries', per: 'attempts', id: one.id, f: [], q: '', r: explicit(at - AROUND, at + AROUND)};
     const name = i ? `+${formats.value(after, {unit: 'ms'})}` : `${formats.day(at)}, ${formats.clock(at)}`;
     return html`<tr aria-current=${one.id === page.state.id ? 'true' : nothing}><td class="number">${one.attempt ?? i + 1}</td>
       <td class="mono"><span title=${formats.full(at)}>${page.link(go, name)}</span></td>

@@ -186,7 +186,7 @@ class Drawer extends LitElement {
     } else {
       const cause = {of: 'requests', id: row.request_id, f: [], q: '', r: explicit(at - DAY, at + AROUND)};
       if (row.request_id) links.push(page.link(cause, 'The request that caused it'));
-      links.push(page.link({...since([is('message_id', row.message_id)], 7 * DAY), id: row.id}, 'All attempts'));
+      links.push(page.link({...since([is('message_id', row.message_id)], 7 * DAY), per: 'attempts', id: row.id}, 'All attempts'));
     }
     return links;
   }

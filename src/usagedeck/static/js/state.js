@@ -60,7 +60,7 @@ const PARAMETERS = {
   top: {first: '8', ok: (v) => /^[1-9]\d{0,2}$/.test(v)},
   hide: {many: true},
   of: choice('requests', 'deliveries'),
-  per: choice('deliveries', 'attempts'),
+  per: {first: (s) => (s.tab === 'log' ? 'attempts' : 'deliveries'), ok: (v) => v === 'deliveries' || v === 'attempts'},
   chart: {first: '', ok: metricOf(null)},
   dim: {
     first: (s) => (s.of === 'requests' ? 'method,route' : 'url'),
@@ -149,7 +149,7 @@ export function changed(state, change, context) {
   if (touched('workspace', 'scope')) Object.assign(next, {hide: [], cursor: '', id: ''});
   if (touched('by', 'metric')) next.hide = [];
   if (touched('by')) next.top = first('top', next, context);
-  if (touched('of', 'r', 'f', 'q')) next.cursor = '';
+  if (touched('of', 'per', 'r', 'f', 'q')) next.cursor = '';
   if (touched('tab', 'of', 'workspace')) Object.assign(next, {why: '', wby: '', vs: ''});
   if (touched('tab', 'workspace')) next.at = [];
   if (touched('metric') && next.why) next.why = next.metric;
@@ -159,7 +159,8 @@ export function changed(state, change, context) {
     const follows = name !== 'by' && touched('of') && !(name in change);
     if (follows || (next[name] && !PARAMETERS[name].ok(next[name], context, next))) next[name] = first(name, next, context);
   }
-  if (touched('tab') && !('r' in change) && state.r === first('r', state, context)) next.r = first('r', next, context);
+  for (const name of ['r', 'per'])
+    if (touched('tab') && !(name in change) && state[name] === first(name, state, context)) next[name] = first(name, next, context);
   return next;
 }
 

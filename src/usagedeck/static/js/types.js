@@ -16,7 +16,7 @@
  * @property {string} tz           time zone
  * @property {Filter[]} f
  * @property {'requests'|'deliveries'} of   Analytics and log: what they are about
- * @property {'deliveries'|'attempts'} per   Analytics of webhooks: counted by the delivery or by the attempt
+ * @property {'deliveries'|'attempts'} per   Analytics and log of webhooks: counted by the delivery or by the attempt
  * @property {string} chart        metric of the Analytics chart; empty: counts by status
  * @property {string} dim          dimensions of the Analytics table, comma-separated
  * @property {string} why          metric whose change is told; empty: none
@@ -33,7 +33,7 @@
  */
 
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, of: string, additive: boolean,
- *   attributable: boolean, good: string}} Metric */
+ *   attributable: boolean, joined: boolean, good: string}} Metric */
 /** @typedef {{name: string, title: string, help: string, type: string, of: string[], split: boolean, labelled: boolean,
  *   overlapping: boolean, workspace_only: boolean, absent: string}} Dimension */
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, shown: boolean}} Column */
@@ -50,7 +50,8 @@
  * @property {(number|null)[]} points          the same to draw; null is a gap
  * @property {string} color @property {boolean} hatch
  */
-/** @typedef {{edges: number[], series: Series[], unit: string, asOf: number}} ChartData */
+/** @typedef {{edges: number[], from: number, to: number, series: Series[], unit: string, asOf: number}} ChartData
+ *  `from`, `to`: what was counted; it may cut the first and the last bucket */
 
 /** @typedef {{value: string, title: string, hint?: string, group?: string, reason?: string}} Item  `reason`: why it cannot be picked */
 

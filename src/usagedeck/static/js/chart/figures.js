@@ -39,6 +39,7 @@ export const headline = (parts) => [parts.count, parts.rate, parts.average, part
 export function overTime(answer, dimensions, metric, {order} = {}) {
   const edges = answer.edges.map((e) => Date.parse(e));
   const asOf = Date.parse(answer.as_of);
+  const [from, to] = [answer.window.start, answer.window.end].map((at) => Math.min(Date.parse(at), asOf));
   const bucketOf = new Map(answer.edges.map((e, i) => [e, i]));
   const {at, identity} = reader(answer, dimensions);
   const empty = () => edges.slice(1).map((_, i) => (metric.additive && edges[i] < asOf ? 0 : null));
@@ -53,7 +54,7 @@ export function overTime(answer, dimensions, metric, {order} = {}) {
   const series = [...found.values()].map((s) => ({...s, points: s.cells.map((c) => (c === null ? null : Number(c)))}));
   const size = (s) => (order ? -order.indexOf(s.key) : s.points.reduce((a, b) => a + (b ?? 0), 0));
   series.sort((a, b) => a.other - b.other || size(b) - size(a));
-  return {edges, unit: answer.interval, asOf, series: coloured(dimensions.join(), series)};
+  return {edges, from, to, unit: answer.interval, asOf, series: coloured(dimensions.join(), series)};
 }
 
 /** One series per metric, for lines that belong together. */

@@ -1,5 +1,6 @@
 /** `<ud-chart>`: bars, areas or lines over buckets, read by pointer, keyboard and screen reader alike. */
 import {LitElement, css, html, nothing, svg} from '../../vendor/lit.js';
+import {explicit} from '../ranges.js';
 import {base} from '../styles.js';
 import {sumOf} from './figures.js';
 import {TOP, axes, laidOut, shapes, swatch} from './shapes.js';
@@ -24,7 +25,7 @@ class Chart extends LitElement {
     floor: {type: Number},
     height: {type: Number},
     ends: {type: Boolean},
-    /** What a bucket opens: a change of the page's state. @type {((start: number, end: number) => object) | null} */
+    /** What a bucket opens: a change of the page's state. @type {((range: string) => object) | null} */
     opens: {attribute: false},
     _width: {state: true},
     _at: {state: true},
@@ -170,6 +171,12 @@ class Chart extends LitElement {
     tip.style.transform = `translateX(${Math.max(-12, Math.round(x))}px)`;
   }
 
+  /** What was counted in a bucket. */
+  _opened(i) {
+    const {edges, from, to} = this.data;
+    return this.opens(explicit(Math.max(edges[i], from), Math.min(edges[i + 1], to)));
+  }
+
   // --- what is said
 
   _title(i) {
@@ -239,7 +246,7 @@ class Chart extends LitElement {
       ${rows.length > ROWS ? html`<div class="muted">${rows.length - ROWS} more</div>` : nothing}
       ${rows.length ? nothing : html`<div class="muted">Nothing here</div>`}
       ${this._open(i) ? html`<div class="muted">${this._open(i)}</div>` : nothing}
-      ${this._pinned && this.opens ? this.page.link(this.opens(this.data.edges[i], this.data.edges[i + 1]), 'Open in the log') : nothing}
+      ${this._pinned && this.opens ? this.page.link(this._opened(i), 'Open in the log') : nothing}
     </div>`;
   }
 

@@ -101,5 +101,5 @@ export const swatch = ({color, hatch}) => html`<svg class="swatch" viewBox="0 0 
   ${hatch ? svg`<path d="M-1,3L7,11M3,-1L11,7" stroke="var(--ud-surface)" stroke-width="1.6"></path>` : nothing}</svg>`;
 
 /** What the colours of a chart mean. */
-export const key = (series) =>
-  html`<ul class="row small key" aria-label="Key">${series.map((s) => html`<li>${swatch(s)} ${s.label}</li>`)}</ul>`;
+export const key = (series, link = (s) => s.label) =>
+  html`<ul class="row small key" aria-label="Key">${series.map((s) => html`<li>${swatch(s)} ${link(s)}</li>`)}</ul>`;

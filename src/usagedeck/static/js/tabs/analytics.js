@@ -6,11 +6,11 @@ import {narrowedTo} from '../catalog.js';
 import {byStatus, columnsOf, headline, metricsOverTime, overTime, rateFloor, single, totals} from '../chart/figures.js';
 import '../chart/plot.js';
 import {key} from '../chart/shapes.js';
-import {explicit, finest, fitting, offered, span} from '../ranges.js';
+import {finest, fitting, offered, span} from '../ranges.js';
 import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
-import {exportLink, logSwitch, toolbar} from '../ui/toolbar.js';
+import {exportLink, logSwitch, perSwitch, toolbar} from '../ui/toolbar.js';
 import {whyButton, whyPanel} from '../ui/why-button.js';
 
 const BARS = 200;
@@ -24,6 +24,7 @@ const PARTS = {
     errors: 'errors',
     lines: ['latency_avg', 'latency_p50', 'latency_p95', 'latency_p99'],
     title: 'API requests',
+    per: 'attempts',
     noun: 'requests',
   },
   deliveries: {
@@ -35,6 +36,7 @@ const PARTS = {
     more: 'attempts_per_delivery',
     lines: ['delivery_time_avg', 'delivery_time_p50', 'delivery_time_p95', 'delivery_time_p99'],
     title: 'Deliveries',
+    per: 'deliveries',
     noun: 'deliveries',
     time: 'Time to deliver',
   },
@@ -47,6 +49,7 @@ const PARTS = {
     more: 'retries',
     lines: ['attempt_latency_avg', 'attempt_latency_p50', 'attempt_latency_p95', 'attempt_latency_p99'],
     title: 'Delivery attempts',
+    per: 'attempts',
     noun: 'delivery attempts',
   },
 };
@@ -70,6 +73,8 @@ class Analytics extends LitElement {
     .tile .label { color: var(--ud-text-3); font: 400 12px/16px var(--ud-font); }
     .tile p { font-size: 12px; line-height: 16px; }
     .key { margin-bottom: 8px; }
+    .key a { color: inherit; text-decoration: none; }
+    .key a:hover { text-decoration: underline; }
     ud-by-table, ud-errors { margin-top: 12px; }
     ud-why { margin-bottom: 12px; }
     @container (width < 480px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
@@ -133,14 +138,7 @@ class Analytics extends LitElement {
       {value: 'deliveries', title: 'Webhooks'},
     ]}
       .value=${state.of} @pick=${(e) => page.go({of: e.detail})}></ud-segments>
-      ${
-        state.of === 'deliveries'
-          ? html`<ud-segments label="Counted by" .items=${[
-              {value: 'deliveries', title: 'Deliveries'},
-              {value: 'attempts', title: 'Attempts'},
-            ]} .value=${state.per} @pick=${(e) => page.go({per: e.detail})}></ud-segments>`
-          : nothing
-      }`;
+      ${perSwitch(page)}`;
     const sum = single(this._sum.data);
     const known = parts.count in sum;
     const empty = known && !sum[parts.count] && !this._sum.loading;
@@ -170,8 +168,13 @@ class Analytics extends LitElement {
     return tiles(this, parts, known ? question.data : null, before, question);
   }
 
+  /** The rows of the log that a metric counts. */
+  _rowsOf(which, metric = this.page.catalog.metric(this._parts.count)) {
+    return {tab: 'log', per: metric.joined ? 'deliveries' : 'attempts', q: '', id: '', ...which};
+  }
+
   get _opens() {
-    return (start, end) => ({tab: 'log', r: explicit(start, Math.min(end, this.page.asOf)), q: '', id: ''});
+    return (r) => this._rowsOf({r});
   }
 
   _statusCard() {
@@ -202,11 +205,13 @@ class Analytics extends LitElement {
     const split = 'status_class' in columns;
     const {title} = split ? Object.values(PARTS).find((p) => p.count === metric.name) : {};
     const data = overTime(this._status.data, split ? ['status_class'] : [], metric);
-    return html`${split ? key(byStatus(data).series) : nothing}<ud-chart .page=${page} .data=${split ? byStatus(data) : data}
+    const narrowed = (s) => ({r: page.state.r, f: narrowedTo(page.state.f, [['status_class', s.values[0]]])});
+    const link = (s) => page.link(this._rowsOf(narrowed(s), metric), s.label);
+    return html`${split ? key(byStatus(data).series, link) : nothing}<ud-chart .page=${page} .data=${split ? byStatus(data) : data}
       .metric=${{...metric, ...columns[metric.name]}} .height=${260}
       .kind=${metric.additive ? 'bars' : 'line'} .floor=${metric.unit === 'ratio' ? rateFloor(data) : 0}
       .name=${split ? `${title} by status` : metric.title}
-      .opens=${this._opens}></ud-chart>`;
+      .opens=${(r) => this._rowsOf({r}, metric)}></ud-chart>`;
   }
 
   _latencyCard() {
@@ -293,5 +298,5 @@ function mostly(page, parts, answer) {
   const [first] = totals(answer, ['status'], page.catalog.metric(parts.errors)).filter((r) => Number(r.cell) > 0 && !r.other);
   if (!first) return nothing;
   const f = narrowedTo(page.state.f, [['status', String(first.values[0])]]);
-  return html`<p>${page.link({tab: 'log', r: page.state.r, f, q: '', id: ''}, html`${first.label}: ${page.formats.number(first.cell)}`)}</p>`;
+  return html`<p>${page.link({tab: 'log', per: parts.per, r: page.state.r, f, q: '', id: ''}, html`${first.label}: ${page.formats.number(first.cell)}`)}</p>`;
 }

@@ -153,7 +153,7 @@ class ByTable extends LitElement {
   _link(dimensions, row) {
     const {page} = this;
     const f = this._narrowed(dimensions, row);
-    return page.link({tab: 'log', r: page.state.r, f, q: '', id: ''}, row.label);
+    return page.link({tab: 'log', per: this.parts.per, r: page.state.r, f, q: '', id: ''}, row.label);
   }
 }
 customElements.define('ud-by-table', ByTable);

@@ -3,7 +3,7 @@ import {LitElement, css, html, nothing} from '../../vendor/lit.js';
 import {Question, asCsv, usageQuestion} from '../api.js';
 import {byStatus, metricsOverTime, overTime, single, sumOf} from '../chart/figures.js';
 import '../chart/plot.js';
-import {explicit, interval} from '../ranges.js';
+import {interval} from '../ranges.js';
 import {PERIODS} from '../state.js';
 import {base} from '../styles.js';
 import {cardBody} from '../ui/card.js';
@@ -65,7 +65,7 @@ class Capacity extends LitElement {
   }
 
   get _opens() {
-    return (start, end) => ({tab: 'log', of: 'requests', r: explicit(start, Math.min(end, this.page.asOf)), q: '', id: ''});
+    return (r) => ({tab: 'log', of: 'requests', r, q: '', id: ''});
   }
 
   _requestsCard() {

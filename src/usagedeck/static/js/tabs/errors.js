@@ -94,7 +94,7 @@ class Errors extends LitElement {
       .filter((name) => name !== 'status' && row[at[name]] !== null)
       .map((name) => html` <span class="mono said">${row[at[`${name}_label`]] ?? row[at[name]]}</span>`);
     return page.link(
-      {tab: 'log', r: page.state.r, f: narrowedTo(page.state.f, pairs), q: '', id: ''},
+      {tab: 'log', per: 'attempts', r: page.state.r, f: narrowedTo(page.state.f, pairs), q: '', id: ''},
       html`${statusBadge(row[at.status])}${said}`,
     );
   }

@@ -32,7 +32,7 @@ class LastError extends LitElement {
     const row = this._found.data && rowsOf(this._found.data)[0];
     if (!row) return this._found.loading ? '' : '—';
     const ago = page.formats.ago(page.asOf - Date.parse(row.time));
-    const go = {tab: 'log', r: page.state.r, f: this.filters, q: '', id: row.id};
+    const go = {tab: 'log', per: 'attempts', r: page.state.r, f: this.filters, q: '', id: row.id};
     return html`<span class="row small">${statusBadge(row.status)}
       ${page.link(go, `${row.error_code ?? row.error_message ?? 'failed'}, ${ago}`)}</span>`;
   }

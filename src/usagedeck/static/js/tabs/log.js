@@ -1,15 +1,15 @@
 /** `<ud-log>`: single requests or deliveries; search, filters, a histogram of what matches, pages older and newer, a drawer. */
 import {LitElement, css, html, live, nothing, repeat} from '../../vendor/lit.js';
-import {Question, anythingQuestion, asCsv, get, logQuestion, usageQuestion} from '../api.js';
+import {Question, anythingQuestion, asCsv, counted, get, logQuestion, usageQuestion} from '../api.js';
 import {typed, typedFilters, withFilter} from '../catalog.js';
 import {byStatus, columnsOf, overTime, sumOf} from '../chart/figures.js';
 import '../chart/plot.js';
-import {explicit, finest, span} from '../ranges.js';
+import {finest, span} from '../ranges.js';
 import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
 import {MONO, NUMBERS, PLAIN, cellText, statusBadge} from '../ui/cells.js';
 import '../ui/controls.js';
-import {toolbar} from '../ui/toolbar.js';
+import {perSwitch, toolbar} from '../ui/toolbar.js';
 
 const BARS = 200;
 const PAGE = 100;
@@ -17,7 +17,7 @@ const TYPING = 300;
 const DOCKED = 1000;
 /** Rows that arrived and stay on the page; older ones are in the log. */
 const MOST_FRESH = 500;
-const COUNTED = {requests: 'requests', deliveries: 'attempts'};
+const TITLES = {requests: 'Requests', deliveries: 'Deliveries', attempts: 'Delivery attempts'};
 
 class Log extends LitElement {
   static properties = {page: {attribute: false}, _docked: {state: true}, _fresh: {state: true}, _reading: {state: true}};
@@ -88,10 +88,11 @@ class Log extends LitElement {
     const names = this._columns.map((c) => c.name);
     const asked = [...new Set([...names, 'id', 'time', 'status'])];
     this._rows.ask(logQuestion(page, {columns: asked.join(), cursor: state.cursor, limit: PAGE}));
-    this._tail = state.live === 'on' && !state.cursor && asked.join();
+    this._follows = state.live === 'on' && counted(page) !== 'deliveries'; // attempts arrive
+    this._tail = this._follows && !state.cursor && asked.join();
     this._csv = asCsv(logQuestion(page, {columns: names.join()}));
     const interval = finest(span(state.r, asOf), BARS).name;
-    const asking = {metric: COUNTED[state.of], by: 'status_class', interval};
+    const asking = {metric: counted(page), by: 'status_class', interval};
     const ask = (more) => usageQuestion(page, {...asking, ...more}, {subject: state.of, search: state.q});
     this._all = ask();
     if (this._counts.url !== this._all) this._counts.ask(ask({unless_costly: Boolean(state.q)}));
@@ -113,7 +114,7 @@ class Log extends LitElement {
         {value: 'requests', title: 'API requests'},
         {value: 'deliveries', title: 'Webhooks'},
       ]} .value=${state.of}
-        @pick=${(e) => page.go({of: e.detail, id: ''})}></ud-segments>
+        @pick=${(e) => page.go({of: e.detail, id: ''})}></ud-segments>${perSwitch(page)}
       <div class="find"><input class="field" id="search" type="search" maxlength="500" aria-label="Search the log" aria-keyshortcuts="/" spellcheck="false"
         autocomplete="off"
         placeholder="Search, or status:5xx path:/v1/…" .value=${live(this._draft ?? state.q)} @input=${this._onTyped} @keydown=${this._onSearchKey}
@@ -123,8 +124,8 @@ class Log extends LitElement {
       ${this._histogram()}
       <div class="sides ${state.id && this._docked ? 'open' : ''}">
         <section class="card table ${state.density}" aria-labelledby="title">
-          <header><h2 id="title">${state.of === 'requests' ? 'Requests' : 'Deliveries'}</h2><span class="muted">${this._matches()}</span>
-            <div class="end">${this._live()}<button class="button" aria-pressed=${state.live === 'on'} aria-keyshortcuts="L"
+          <header><h2 id="title">${TITLES[counted(page)]}</h2><span class="muted">${this._matches()}</span>
+            <div class="end">${this._live()}<button class="button" aria-pressed=${this._follows} aria-keyshortcuts="L"
                 @click=${this.toggleLive}>Live</button><button class="button" aria-haspopup="dialog" @click=${this._pickColumns}>Columns</button><ud-columns
               .page=${page}></ud-columns>
               <button class="button" aria-pressed=${state.density === 'compact'}
@@ -183,8 +184,7 @@ class Log extends LitElement {
 
   /** Follow new rows, or no longer. */
   toggleLive() {
-    const live = this.page.state.live === 'on' ? 'off' : 'on';
-    this.page.go({live, cursor: ''}, {replace: true});
+    this.page.go(this._follows ? {live: 'off'} : {live: 'on', per: 'attempts', cursor: ''}, {replace: true});
   }
 
   _onFresh({detail: rows}) {
@@ -238,7 +238,7 @@ class Log extends LitElement {
       data
         ? html`<ud-chart .page=${this.page}
       .data=${data} .metric=${data.metric} .height=${96} name="Matches by status"
-      .opens=${(start, end) => ({r: explicit(start, Math.min(end, this.page.asOf)), id: ''})}></ud-chart>`
+      .opens=${(r) => ({r, id: ''})}></ud-chart>`
         : this._costly(),
     )}</section>`;
   }

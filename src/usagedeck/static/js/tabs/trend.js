@@ -15,9 +15,8 @@ export function trendQuestion(page, {ranked, count, by, top}, which) {
 
 /** The amounts of every row by its key. Buckets that the range or the present cuts are left out: they would look like a fall. */
 export function trends(answer, dimensions, metric) {
-  const {edges, asOf, series} = overTime(answer, dimensions, metric);
-  const [start, end] = [Date.parse(answer.window.start), Math.min(asOf, Date.parse(answer.window.end))];
-  const whole = (_, i) => edges[i] >= start && edges[i + 1] <= end;
+  const {edges, from, to, series} = overTime(answer, dimensions, metric);
+  const whole = (_, i) => edges[i] >= from && edges[i + 1] <= to;
   return new Map(series.map((s) => [s.key, s.points.filter(whole)]));
 }
 

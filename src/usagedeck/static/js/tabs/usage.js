@@ -5,7 +5,7 @@ import {inSentence, narrowedTo, withFilter} from '../catalog.js';
 import {columnsOf, overTime, rateFloor, single, totals} from '../chart/figures.js';
 import '../chart/plot.js';
 import {swatch} from '../chart/shapes.js';
-import {explicit, finest, fitting, interval, offered, span} from '../ranges.js';
+import {finest, fitting, interval, offered, span} from '../ranges.js';
 import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
@@ -206,7 +206,7 @@ class Usage extends LitElement {
     const {state} = page;
     const stacks = metric.additive && !by?.overlapping && (state.scale === 'linear' || data.series.length === 1);
     const kind = !stacks ? 'line' : cut.cumulative ? 'area' : 'bars';
-    const opens = (start, end) => ({tab: 'log', of: 'requests', r: explicit(start, Math.min(end, page.asOf)), q: '', id: ''});
+    const opens = (r) => ({tab: 'log', of: 'requests', r, q: '', id: ''});
     if (state.view === 'table') import('./bucket-table.js');
     if (by) import('./more.js');
     return html`

@@ -261,6 +261,15 @@ const ownZone = (text) => (text.includes('/') && isZone(text) ? {value: text, ti
 
 // --- the row
 
+/** Webhooks are counted by the delivery or by the attempt. */
+export const perSwitch = (page) =>
+  page.state.of === 'deliveries'
+    ? html`<ud-segments label="Counted by" .items=${[
+        {value: 'deliveries', title: 'Deliveries'},
+        {value: 'attempts', title: 'Attempts'},
+      ]} .value=${page.state.per} @pick=${(e) => page.go({per: e.detail})}></ud-segments>`
+    : nothing;
+
 export const logSwitch = (page) => html`<button class="button" aria-pressed=${page.state.scale === 'log'}
   @click=${() => page.go({scale: page.state.scale === 'log' ? 'linear' : 'log'})}>Log scale</button>`;
 

@@ -86,7 +86,7 @@ class Webhooks extends AreaPart {
     if (!row) return '0';
     const f = [{dimension: 'webhook_id', op: 'eq', values: [w.id]}];
     const scope = this.page.me.views.at(-1);
-    return this.page.link({tab: 'log', of: 'deliveries', r: RANGE, f, q: '', id: '', scope}, this.page.formats.number(row.deliveries));
+    return this.page.link({tab: 'log', of: 'deliveries', per: 'deliveries', r: RANGE, f, q: '', id: '', scope}, this.page.formats.number(row.deliveries));
   }
 
   _rate(row) {
