@@ -51,11 +51,25 @@ def test_sums_are_exact(blank: Page, cells: list[Any], total: Any) -> None:
         ("f.value(258.4, {unit: 'ms'})", "258 ms"),
         ("f.value(1608, {unit: 'ms'})", "1.61 s"),
         ("f.value(61000, {unit: 'ms'})", "1 m 1 s"),
+        ("f.value(59940, {unit: 'ms'})", "59.9 s"),
+        ("f.value(59960, {unit: 'ms'})", "1 min"),
+        ("f.value(717999, {unit: 'ms'})", "11 m 58 s"),
+        ("f.value(3599600, {unit: 'ms'})", "1 h"),
+        ("f.value(11529999, {unit: 'ms'})", "3 h 12 m"),
+        ("f.value(86399999, {unit: 'ms'})", "1 d"),
+        ("f.value(187300000, {unit: 'ms'})", "2 d 4 h"),
+        ("f.value(1e12, {unit: 'ms'})", "11,574 d 2 h"),
+        ("f.exactDuration(1608)", "1,608 ms"),
+        ("f.exactDuration(187300000)", "2 d 4 h (187,300,000 ms)"),
         ("f.value('12.3', {type: 'Decimal', unit: 'eur'})", "€12.30"),
         ("f.quantity('1', {type: 'Int', unit: 'requests'})", "1 request"),
         ("f.compact(12400)", "12.4K"),
         ("f.compact(5000000)", "5M"),
+        ("f.compact(400, {unit: 'ms'}, 1900)", "400 ms"),
         ("f.compact(400, {unit: 'ms'}, 4000)", "0.4 s"),
+        ("f.compact(90000, {unit: 'ms'}, 300000)", "1.5 min"),
+        ("f.compact(0, {unit: 'ms'}, 30000000)", "0 h"),
+        ("f.compact(216000000, {unit: 'ms'}, 300000000)", "2.5 d"),
         ("f.period({start: '2026-10-24T22:00:00Z', end: '2026-11-23T23:00:00Z'})", "25 Oct – 23 Nov 2026"),
         ("f.clock(Date.parse('2026-11-23T10:19:49.696Z'))", "11:19:49.696"),
         ("f.full(Date.parse('2026-07-01T10:19:49.696Z'))", "1 Jul 2026, 12:19:49.696 CEST"),
@@ -66,6 +80,23 @@ def test_sums_are_exact(blank: Page, cells: list[Any], total: Any) -> None:
 def test_figures_and_instants(blank: Page, expression: str, text: str) -> None:
     found = call(blank, "format.js", f"(() => {{ const f = new m.Formats('Europe/Berlin', 'en-GB'); return {expression}; }})()")
     assert found.replace("\u202f", " ").replace("\u2009", " ").replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("highest", "log", "labels"),
+    [
+        (900, False, ["0 ms", "200 ms", "400 ms", "600 ms", "800 ms", "1,000 ms"]),
+        (7_000, False, ["0 s", "2 s", "4 s", "6 s", "8 s"]),
+        (190_000_000, False, ["0 d", "0.5 d", "1 d", "1.5 d", "2 d", "2.5 d"]),
+        (50_000_000, False, ["0 h", "5 h", "10 h", "15 h"]),
+        (190_000_000, True, ["1 s", "10 s", "1 min", "10 min", "1 h", "6 h", "1 d", "10 d"]),
+    ],
+)
+def test_the_axis_of_durations_climbs_to_days(blank: Page, highest: int, log: bool, labels: list[str]) -> None:
+    made = "(([y, f]) => y.ticks.map((t) => f.compact(t, {unit: 'ms'}, y.most(t))))"
+    scale = "m.valueScale([a[0], 1000], 140, {log: a[1], unit: 'ms'})"
+    formats = "new (await import('/static/js/format.js')).Formats('UTC', 'en-GB')"
+    assert call(blank, "chart/figures.js", f"{made}([{scale}, {formats}])", highest, log) == labels
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,18 @@
 const MISSING = '—';
 const SCALE = 6;
 
+/** What durations are told in, the longest first, in ms. */
+const UNITS = [
+  ['d', 864e5],
+  ['h', 36e5],
+  ['min', 6e4],
+  ['s', 1000],
+  ['ms', 1],
+];
+
+/** The unit of an axis of durations that reaches up to `most`, and how long it is. @returns {[string, number]} */
+export const durationUnit = (most) => UNITS.find(([, length]) => most >= 2 * length) ?? UNITS.at(-1);
+
 /** Exact sum of amounts given as text or whole numbers; null counts as nothing. Fractions that are floats are added as such. */
 export function exactSum(cells) {
   if (cells.some((c) => typeof c === 'number' && !Number.isInteger(c))) return cells.reduce((a, b) => a + Number(b ?? 0), 0);
@@ -85,17 +97,32 @@ export class Formats {
     }).format(ratio);
   }
 
+  /** `258 ms`, `1.61 s`, `5 min`, `11 m 58 s`, `3 h 12 m`, `2 d 4 h`. */
   duration(ms) {
     if (ms < 999.5) return `${this.number(ms, ms < 10 ? 1 : 0)} ms`;
     if (ms < 59_950) return `${this._number({minimumSignificantDigits: 2, maximumSignificantDigits: 3}).format(ms / 1000)} s`;
-    const seconds = Math.round(ms / 1000);
-    return `${this.number(Math.floor(seconds / 60))} m ${seconds % 60} s`;
+    for (const [i, [name, length]] of UNITS.entries()) {
+      const [smaller, each] = UNITS[i + 1];
+      const count = Math.round(ms / each);
+      const whole = Math.floor((count * each) / length);
+      const rest = count - (whole * length) / each;
+      if (whole) return rest ? `${this.number(whole)} ${name} ${rest} ${smaller}`.replace('min', 'm') : `${this.number(whole)} ${name}`;
+    }
+  }
+
+  /** The same of a single event, to the millisecond. */
+  exactDuration(ms) {
+    const exact = `${this.number(ms)} ms`;
+    return ms < 60_000 ? exact : `${this.duration(ms)} (${exact})`;
   }
 
   /** Short, for an axis that reaches up to `most`: `12.4K`. */
   compact(value, {type, unit} = {}, most = value) {
     if (unit === 'ratio') return this._number({style: 'percent', maximumFractionDigits: 1}).format(value);
-    if (unit === 'ms') return most >= 2000 ? `${this.number(value / 1000, 3)} s` : `${this.number(value)} ms`;
+    if (unit === 'ms') {
+      const [name, length] = durationUnit(most);
+      return `${this.number(value / length, 3)} ${name}`;
+    }
     const options = {notation: 'compact', maximumSignificantDigits: 3};
     const money = unit && /^[a-z]{3}$/.test(unit) && type === 'Decimal';
     return this._number(money ? {...options, style: 'currency', currency: unit.toUpperCase()} : options).format(value);

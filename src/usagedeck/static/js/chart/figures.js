@@ -1,6 +1,6 @@
 /** What charts are made of: an answer's rows as series, their colours, scales and ticks. Nothing is drawn here. */
 import {max, min, scaleLinear, scaleLog} from '../../vendor/d3.js';
-import {exactSum} from '../format.js';
+import {durationUnit, exactSum} from '../format.js';
 
 /** @typedef {import('../types.js').Series} Series */
 /** @typedef {import('../types.js').ChartData} ChartData */
@@ -159,8 +159,11 @@ const MINUTES = [1, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440];
 const DAY = 1440;
 const ROOM = 64;
 
-/** The value axis. `floor` is the lowest value that need not be shown from zero. */
-export function valueScale(values, height, {log = false, floor = 0, limit = 0} = {}) {
+/** Durations that a logarithmic axis names, in ms. */
+const ROUND = [1, 10, 100, 1000, 1e4, 6e4, 6e5, 36e5, 216e5, 864e5, 864e6];
+
+/** The value axis. `floor` is the lowest value that need not be shown from zero; `most` is what a tick's label has to fit to. */
+export function valueScale(values, height, {log = false, floor = 0, limit = 0, unit = ''} = {}) {
   const count = Math.max(2, Math.min(4, Math.floor(height / 30)));
   const highest = Math.max(limit, max(values) ?? 0);
   if (log) {
@@ -169,14 +172,17 @@ export function valueScale(values, height, {log = false, floor = 0, limit = 0} =
     const high = Math.max(highest, low * 10);
     const scale = scaleLog().domain([low, high]).nice().range([height, 0]);
     const place = (v) => (v > 0 ? scale(v) : height);
-    return {place, ticks: scale.ticks(count).filter((t) => Number.isInteger(Math.log10(t)) || high / low <= 10)};
+    const [from, to] = scale.domain();
+    const named = unit === 'ms' ? ROUND.filter((t) => t >= from && t <= to) : scale.ticks(count).filter((t) => Number.isInteger(Math.log10(t)));
+    return {place, ticks: high / low <= 10 ? scale.ticks(count) : named, most: (t) => 2 * t};
   }
+  const size = unit === 'ms' ? durationUnit(highest)[1] : 1;
   const low = Math.min(floor, min(values) ?? floor);
   const scale = scaleLinear()
-    .domain([low, highest > low ? highest : low + 1])
+    .domain([low, highest > low ? highest : low + 1].map((v) => v / size))
     .nice(count)
     .range([height, 0]);
-  return {place: scale, ticks: scale.ticks(count)};
+  return {place: (v) => scale(v / size), ticks: scale.ticks(count).map((t) => t * size), most: () => highest};
 }
 
 /** Which buckets carry a label below the axis, and what it says. */

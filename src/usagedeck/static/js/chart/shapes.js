@@ -16,9 +16,8 @@ export function laidOut({data, visible, kind, metric, page, log, floor, limit, e
   const value = (i, k) => visible[k].points[i] ?? 0;
   const stacked = kind === 'line' ? [] : stack().keys(visible.keys()).value(value)([...Array(past).keys()]);
   const lines = () => visible.flatMap((s) => s.points.filter((p) => p !== null));
-  const y = valueScale(kind === 'line' ? lines() : (stacked.at(-1) ?? []).map((d) => d[1]), height, {log, floor, limit});
-  const most = Math.max(...y.ticks);
-  const labels = y.ticks.map((t) => ({at: y.place(t), text: page.formats.compact(t, metric, most)}));
+  const y = valueScale(kind === 'line' ? lines() : (stacked.at(-1) ?? []).map((d) => d[1]), height, {log, floor, limit, unit: metric.unit});
+  const labels = y.ticks.map((t) => ({at: y.place(t), text: page.formats.compact(t, metric, y.most(t))}));
   const left = Math.max(36, ...labels.map((l) => l.text.length * LETTER + 12));
   const right = ends ? Math.max(...visible.map((s) => s.label.length), 2) * LETTER + 10 : 8;
   const width = Math.max(40, all - left - right);

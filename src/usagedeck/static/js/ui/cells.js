@@ -19,7 +19,7 @@ export function cellText(page, column, value, name) {
         .join(', ') || '—'
     );
   if (PLAIN.includes(column.name)) return String(value);
-  if (column.unit === 'ms') return `${formats.number(value)} ms`;
+  if (column.unit === 'ms') return formats.exactDuration(value);
   return NUMBERS.includes(column.type) ? formats.value(value, column) : String(value);
 }
 
