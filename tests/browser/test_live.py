@@ -1,5 +1,6 @@
 """The live log: rows come in on top, nothing moves under the reader's eyes, and the page says what it is doing."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,23 @@ def top(page: Page, *ids: str) -> None:
 
 def status(page: Page, text: str) -> None:
     expect(page.locator("ud-live .status")).to_have_text(text)
+
+
+def test_what_matches_grows_with_what_arrives(open_page: Open, live: House) -> None:
+    """At once, and then at a calm pace; the page of the log is not asked for again."""
+    page = open_page("tab=log&live=on&q=grows", email=READER)
+    status(page, "Following")
+    expect(page.locator("ud-log")).to_contain_text("No requests match")
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if "/requests?" in r.url else None)
+    total = page.locator("ud-log [data-total]")
+    chart = page.locator("ud-log ud-chart .plot")
+    for sent, count in ((3, 3), (5, 8)):
+        send(live, *(f"grows{sent}{n}" for n in range(sent)))
+        expect(total).to_have_text(str(count))
+        expect(page.locator("ud-log tbody tr")).to_have_count(count)
+        expect(chart).to_have_attribute("aria-label", re.compile(f"Total {count} requests"))
+    assert not asked
 
 
 def test_rows_come_in_on_top_and_wait_while_somebody_reads(open_page: Open, live: House) -> None:

@@ -10,6 +10,8 @@ const WAITS = [1, 2, 5, 10];
 /** Seconds without a sign of life (there is one every five) after which the connection is given up. */
 const SILENCE = 20;
 const SAID_EVERY = 10_000;
+/** Milliseconds before what matches is counted again, at least; it takes a tenth of the time at most. */
+const CALM = 5000;
 /** Rows that are held back; of more, the oldest are dropped, since the page shows no more. */
 export const MOST = 500;
 
@@ -37,6 +39,8 @@ class Live extends LitElement {
     columns: {attribute: false},
     place: {attribute: false},
     hold: {attribute: false},
+    /** Counts what matches anew. @type {() => Promise<void>} */
+    recount: {attribute: false},
     _status: {state: true},
     _held: {state: true},
     _leftOut: {state: true},
@@ -183,6 +187,21 @@ class Live extends LitElement {
     const rows = this._held;
     this._held = [];
     this.dispatchEvent(new CustomEvent('fresh', {detail: rows}));
+    this._count();
+  }
+
+  async _count() {
+    this._uncounted = true;
+    if (this._counting) return;
+    this._counting = true;
+    while (this._uncounted && this.isConnected) {
+      this._uncounted = false;
+      const begun = Date.now();
+      await this.recount();
+      const calm = Math.max(CALM, 9 * (Date.now() - begun));
+      await new Promise((resolve) => setTimeout(resolve, calm));
+    }
+    this._counting = false;
   }
 
   _onShow() {

@@ -43,7 +43,6 @@ class Log extends LitElement {
     tbody tr.picked, tbody tr.picked:hover { background: var(--ud-accent-soft); }
     .open-row { min-height: 24px; padding: 0; border: 0; background: none; font: inherit; cursor: pointer; }
     .histogram { padding: 12px 16px 4px; }
-    .costly { min-height: 96px; justify-content: center; }
     @media (prefers-reduced-motion: no-preference) {
       tr.fresh { animation: arrive 1.5s; }
       @keyframes arrive { from { background: var(--ud-accent-soft); } }
@@ -83,7 +82,7 @@ class Log extends LitElement {
     }
     if (!changed.has('page')) return;
     const {page} = this;
-    const {state, catalog, asOf} = page;
+    const {state, catalog} = page;
     this._columns = state.cols.split(',').map((name) => catalog.column(name, state.of));
     const names = this._columns.map((c) => c.name);
     const asked = [...new Set([...names, 'id', 'time', 'status'])];
@@ -91,11 +90,16 @@ class Log extends LitElement {
     this._follows = state.live === 'on' && counted(page) !== 'deliveries'; // attempts arrive
     this._tail = this._follows && !state.cursor && asked.join();
     this._csv = asCsv(logQuestion(page, {columns: names.join()}));
-    const interval = finest(span(state.r, asOf), BARS).name;
-    const asking = {metric: counted(page), by: 'status_class', interval};
-    const ask = (more) => usageQuestion(page, {...asking, ...more}, {subject: state.of, search: state.q});
-    this._all = ask();
-    if (this._counts.url !== this._all) this._counts.ask(ask({unless_costly: Boolean(state.q)}));
+    this._all = this._countQuestion(false);
+    if (this._counts.url !== this._all) this._counts.ask(this._countQuestion());
+  }
+
+  /** How much matches over time. Words are looked for in very many rows only when it is not `sparing`. */
+  _countQuestion(sparing = true, page = this.page) {
+    const {state, asOf} = page;
+    const asked = {metric: counted(page), by: 'status_class', interval: finest(span(state.r, asOf), BARS).name};
+    const more = {unless_costly: sparing && Boolean(state.q)};
+    return usageQuestion(page, {...asked, ...more}, {subject: state.of, search: state.q});
   }
 
   render() {
@@ -178,7 +182,7 @@ class Log extends LitElement {
     if (!this._tail || !data || loading || error) return nothing;
     import('./live.js');
     const hold = Boolean(this.page.state.id || Object.values(this._reading).some(Boolean));
-    return html`<ud-live .page=${this.page} .columns=${this._tail} .place=${data.place} .hold=${hold}
+    return html`<ud-live .page=${this.page} .columns=${this._tail} .place=${data.place} .hold=${hold} .recount=${this._recount}
       @fresh=${this._onFresh} @top=${this._onTop} @stale=${() => this.page.refresh()}></ud-live>`;
   }
 
@@ -186,6 +190,15 @@ class Log extends LitElement {
   toggleLive() {
     this.page.go(this._follows ? {live: 'off'} : {live: 'on', per: 'attempts', cursor: ''}, {replace: true});
   }
+
+  /** What has arrived since is counted, too. */
+  _recount = async () => {
+    const {page} = this;
+    const found = await get(this._countQuestion(true, Object.create(page, {asOf: {value: page.now()}}))).catch(() => null);
+    if (!found || found.costly || page !== this.page) return;
+    this._counts.data = found;
+    this.requestUpdate();
+  };
 
   _onFresh({detail: rows}) {
     const {columns, rows: page} = this._rows.data;
@@ -244,9 +257,8 @@ class Log extends LitElement {
   }
 
   _costly() {
-    const {formats, state} = this.page;
-    return html`<div class="row costly"><span class="muted">To count all matches, about ${formats.compact(this._counts.data.costly)} ${state.of} have to be
-      searched.</span><button class="button" @click=${this._countAll}>Count all matches</button></div>`;
+    import('./uncounted.js');
+    return html`<ud-uncounted .page=${this.page} .costly=${this._counts.data.costly} @count=${this._countAll}></ud-uncounted>`;
   }
 
   _countAll() {
