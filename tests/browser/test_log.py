@@ -29,10 +29,12 @@ def test_typing_searches_and_makes_chips(open_page: Open) -> None:
     assert page.evaluate("history.length") == steps, "typing is no step of history"
     box.fill('status:5xx path:/v1/speech key:"key_web" duration_ms:>100 speech')
     box.press("Enter")
+    page.wait_for_url("**f=status_class**")
     assert query(page)["f"] == ["status_class:eq:5xx", "path:contains:/v1/speech", "duration_ms:gt:100"]
     assert query(page)["q"] == ['key:"key_web" speech']
     box.fill("-method:POST latency:<90")
     box.press("Enter")
+    page.wait_for_url("**f=method**")
     assert query(page)["f"][-2:] == ["method:neq:POST", "duration_ms:lt:90"]
     box.fill("")
     box.press("Backspace")

@@ -1,5 +1,5 @@
 /** The server's catalogue: every metric, dimension, log column and operator the page offers comes from here; and filters, which
- * are spelled in its words: `dimension:operator:value,value` in the URL and the API, chips on the page, `status:5xx` when typed. */
+ * are spelled in its words: `dimension:operator:value,value` in the URL and the API, chips on the page. `typed.js` has those typed. */
 
 /** @typedef {import('./types.js').Metric} Metric */
 /** @typedef {import('./types.js').Dimension} Dimension */
@@ -160,33 +160,4 @@ export function filterWords(filter, page) {
   const names = filter.values.map((v) => (v === '' ? dimension.absent : page.names.of(filter.dimension, v)));
   const listed = names.length > 2 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
   return [dimension.title, OPERATORS[filter.op], listed || 'nothing'];
-}
-
-const TYPED = /(-?)([\p{L}][\p{L}\p{N}_.-]*):(>=|<=|>|<|=)?("[^"]*"|\S+)/gu;
-const SIGNS = {'>': 'gt', '>=': 'ge', '<': 'lt', '<=': 'le'};
-
-/** `status:5xx path:/v1/tts hello` → two filters and the words left over. */
-export function typedFilters(text, catalog, subject) {
-  const filters = [];
-  const rest = text.replace(TYPED, (whole, minus, word, sign, quoted) => {
-    const raw = quoted.replace(/^"|"$/g, '');
-    const classed = /^(status|code)$/i.test(word) && /^\dxx$/i.test(raw);
-    const dimension = classed ? catalog.dimension('status_class') : catalog.meant(word, subject);
-    if (!dimension) return whole;
-    const takes = catalog.operators(dimension);
-    const text = takes.includes('contains') && !dimension.labelled && !sign && /[/\s]/.test(raw);
-    const op = SIGNS[sign] ?? (minus ? 'not_in' : text ? 'contains' : 'in');
-    if (!takes.includes(op)) return whole;
-    const values = op in SIGNS || text ? [raw] : raw.split(',');
-    filters.push({dimension: dimension.name, op, values: classed ? [raw.toLowerCase()] : values});
-    return '';
-  });
-  return {filters, rest: rest.replace(/\s+/g, ' ').trim()};
-}
-
-/** A filter the way it would be typed. */
-export function typed({dimension, op, values}) {
-  const sign = {gt: '>', ge: '>=', lt: '<', le: '<='}[op] ?? '';
-  const text = values.join(',');
-  return `${op === 'not_in' ? '-' : ''}${dimension}:${sign}${/\s/.test(text) ? `"${text}"` : text}`;
 }

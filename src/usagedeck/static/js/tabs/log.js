@@ -1,13 +1,13 @@
 /** `<ud-log>`: single requests or deliveries; search, filters, a histogram of what matches, pages older and newer, a drawer. */
 import {LitElement, css, html, live, nothing, repeat} from '../../vendor/lit.js';
 import {Question, anythingQuestion, asCsv, counted, get, logQuestion, usageQuestion} from '../api.js';
-import {typed, typedFilters, withFilter} from '../catalog.js';
+import {withFilter} from '../catalog.js';
 import {byStatus, columnsOf, overTime, sumOf} from '../chart/figures.js';
 import '../chart/plot.js';
 import {finest, span} from '../ranges.js';
 import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
-import {MONO, NUMBERS, PLAIN, cellText, statusBadge} from '../ui/cells.js';
+import {MONO, NUMBERS, PLAIN, logCell} from '../ui/cells.js';
 import '../ui/controls.js';
 import {perSwitch, toolbar} from '../ui/toolbar.js';
 
@@ -17,6 +17,8 @@ const TYPING = 300;
 const DOCKED = 1000;
 /** Rows that arrived and stay on the page; older ones are in the log. */
 const MOST_FRESH = 500;
+/** Something typed that may be a filter. */
+const FILTER = /\p{L}[\p{L}\p{N}_.-]*:/u;
 const TITLES = {requests: 'Requests', deliveries: 'Deliveries', attempts: 'Delivery attempts'};
 
 class Log extends LitElement {
@@ -275,28 +277,33 @@ class Log extends LitElement {
 
   _onTyped(event) {
     this._draft = event.target.value;
+    if (FILTER.test(this._draft)) import('../typed.js'); // there before it is taken
     clearTimeout(this._typing);
     this._typing = setTimeout(() => {
-      if (!/[\p{L}]:/u.test(this._draft ?? '')) this.page.go({q: (this._draft ?? '').trim()}, {replace: true});
+      if (!FILTER.test(this._draft ?? '')) this.page.go({q: (this._draft ?? '').trim()}, {replace: true});
     }, TYPING);
   }
 
   /** What was typed becomes chips and words. */
-  _take() {
+  async _take() {
     clearTimeout(this._typing);
-    if (this._draft === undefined) return;
-    const {page} = this;
-    const {filters, rest} = typedFilters(this._draft, page.catalog, page.state.of);
+    const draft = this._draft;
     this._draft = undefined;
+    if (draft === undefined) return;
+    const {typedFilters} = FILTER.test(draft) ? await import('../typed.js') : {};
+    const {page} = this;
+    const {filters, rest} = typedFilters?.(draft, page.catalog, page.state.of) ?? {filters: [], rest: draft.trim()};
     page.go({q: rest, f: filters.reduce((all, f) => withFilter(all, f), page.state.f)});
     this.requestUpdate();
   }
 
-  _onSearchKey(event) {
+  async _onSearchKey(event) {
     if (event.key === 'Enter') this._take();
     if (event.key !== 'Backspace' || event.target.value || !this.page.state.f.length) return;
-    const {f} = this.page.state;
     event.preventDefault();
+    const {typed} = await import('../typed.js');
+    const {f} = this.page.state;
+    if (!f.length) return;
     this._draft = typed(f.at(-1));
     this.page.go({f: f.slice(0, -1)}, {replace: true});
   }
@@ -338,16 +345,6 @@ customElements.define('ud-log', Log);
 
 // --- the table
 
-function cell(page, column, value, name, asOf) {
-  const {formats} = page;
-  if (column.name === 'status') return value === null ? '—' : statusBadge(value);
-  if (column.type !== 'DateTime') return cellText(page, column, value, name);
-  const at = Date.parse(value);
-  const near = formats.isoDay(at) === formats.isoDay(asOf);
-  return html`<time datetime=${value}
-    title="${new Date(at).toISOString()}, ${formats.ago(asOf - at)}, ${at}">${near ? '' : `${formats.day(at)}, `}${formats.clock(at)}</time>`;
-}
-
 /**
  * @param {object} page @param {object} answer of the log @param {import('../types.js').Column[]} columns in the reader's order
  * @param {(id: string, from: Element) => void} open
@@ -367,7 +364,7 @@ function logTable(page, answer, columns, open) {
         const picked = id === page.state.id;
         return html`<tr class="${picked ? 'picked' : ''} ${place < answer.fresh ? 'fresh' : ''}" @click=${(e) => open(id, e.currentTarget.querySelector('button'))}>${known.map(
           (c, i) => {
-            const content = cell(page, c, row[at[c.name]], row[at[`${c.name}_label`]], page.asOf);
+            const content = logCell(page, c, row[at[c.name]], row[at[`${c.name}_label`]], page.asOf);
             const text = typeof content === 'string' ? content : nothing;
             return html`<td class=${style(c)} title=${text}>${
               i

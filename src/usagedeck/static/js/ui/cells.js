@@ -28,3 +28,14 @@ export const statusBadge = (status) =>
 
 /** The class of a status code's tag: s2 … s5, s0 for no answer. */
 const statusTag = (status) => (status === null || status === undefined ? '' : `s${Math.floor(status / 100)}`);
+
+/** A cell of the table of the log. An instant of today is a time of day; its title has the rest. */
+export function logCell(page, column, value, name, asOf) {
+  const {formats} = page;
+  if (column.name === 'status') return value === null ? '—' : statusBadge(value);
+  if (column.type !== 'DateTime') return cellText(page, column, value, name);
+  const at = Date.parse(value);
+  const near = formats.isoDay(at) === formats.isoDay(asOf);
+  return html`<time datetime=${value}
+    title="${new Date(at).toISOString()}, ${formats.ago(asOf - at)}, ${at}">${near ? '' : `${formats.day(at)}, `}${formats.clock(at)}</time>`;
+}
