@@ -65,7 +65,7 @@ def test_kept_values_have_the_type_of_their_column() -> None:
 
 def test_sql_fragments_name_columns_and_hold_no_braces() -> None:
     for subject in Subject:
-        columns = {*schema.columns(subject), "active_from", "active_to", catalog.TRIES, catalog.TOOK}
+        columns = {*schema.columns(subject), "active_from", "active_to", "above_ms", catalog.TRIES, catalog.TOOK}
         words = {
             "ifNull",
             "isNotNull",

@@ -1,7 +1,8 @@
 """Answers as people get them: columns, empty buckets, display names, menus, pages of the log, freshness."""
 
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -11,6 +12,9 @@ from usagedeck.access import Permission, View
 from usagedeck.catalog import METRICS, Label, Subject, dimension, fields, log_field
 from usagedeck.errors import NotAllowed, TooLarge
 from usagedeck.query import Cursor, Direction, Filter, LogQuery, Query, Selection, parse_search
+from usagedeck.sql import Statement
+from usagedeck.store.answers import Answers
+from usagedeck.store.changes import Span
 from usagedeck.store.clickhouse import Store
 from usagedeck.table import Table
 from usagedeck.times import DAY, HOUR, zone
@@ -31,6 +35,11 @@ def ask(house: House, question: Query, **more: Any) -> Table:
 
 def rows(house: House, question: Query, **more: Any) -> list[list[Any]]:
     return [list(row) for row in ask(house, question, **more).rows]
+
+
+def with_limit(house: House, limit: int | None) -> House:
+    """The same house, whose workspace has that limit of concurrent requests."""
+    return replace(house, who=replace(house.who, workspace=replace(house.who.workspace, concurrency_limit=limit)))
 
 
 def send(house: House, *events: dict[str, Any]) -> None:
@@ -70,8 +79,9 @@ def test_money_is_in_the_workspaces_currency(house: House) -> None:
 
 @pytest.mark.parametrize("sent", [False, True])
 def test_buckets_without_events_are_there_and_say_what_nothing_is(house: House, sent: bool) -> None:
-    """Sums and peaks of nothing are 0; averages, shares and percentiles of nothing are absent."""
+    """Sums and peaks of nothing are 0, and it is never above a limit; averages, rates and percentiles of nothing are absent."""
     names = tuple(name for name, m in METRICS.items() if m.of is Subject.REQUESTS)
+    house = with_limit(house, 1)
     if sent:
         send(house, {"status": 200, "duration_ms": 10, "ttfb_ms": 5})
     found = rows(house, query(*names), now=WINDOW.end)
@@ -80,6 +90,56 @@ def test_buckets_without_events_are_there_and_say_what_nothing_is(house: House, 
         for name, value in zip(names, row[2:], strict=True):
             zero = METRICS[name].additive or name.startswith("concurrency")
             assert (value == 0) if zero else (value is None), name
+
+
+ABOVE: tuple[tuple[str, int, list[tuple[int, int | None]], int], ...] = (
+    ("as many as the limit are not above it", 2, [(0, 1000), (0, 1000)], 0),
+    ("the third is", 2, [(0, 1000), (0, 1000), (400, 300)], 300),
+    ("what ends at an instant ends before what begins then", 1, [(0, 500), (500, 500)], 0),
+    ("… whichever of them was there before", 1, [(0, 500), (500, 500), (0, 1)], 1),
+    ("stretches that meet are one", 1, [(0, 1000), (100, 100), (200, 100)], 200),
+    ("stretches that overlap count once", 1, [(0, 1000), (100, 400), (300, 400)], 600),
+    ("equal ones", 2, [(7, 5)] * 9, 5),
+    ("without a length it is never active", 1, [(0, 1000), (500, 0)], 0),
+    ("nor without a duration", 1, [(0, 1000), (500, None)], 0),
+    ("both sides of noon", 1, [(-2000, 5000), (-500, 1000)], 1000),
+    ("begun long before the hour", 1, [(-4 * HOUR, 5 * HOUR), (-4 * HOUR, 4 * HOUR + 90)], 4 * HOUR + 90),
+)
+
+
+@pytest.mark.parametrize(("why", "limit", "active", "above"), ABOVE, ids=[case[0] for case in ABOVE])
+def test_time_above_the_limit(house: House, why: str, limit: int, active: list[tuple[int, int | None]], above: int) -> None:
+    """Of the day, and piece by piece of any interval."""
+    send(house, *({"time": NOON + begin, **({} if took is None else {"duration_ms": took})} for begin, took in active))
+    day = Selection(Subject.REQUESTS, Window(BEGIN, BEGIN + DAY, zone("UTC")))
+    for interval, length in (("total", DAY), ("hour", HOUR), ("7s", 7000), ("3600s", HOUR)):
+        found = rows(with_limit(house, limit), query("concurrency_over_limit", interval=interval, of=day), now=WINDOW.end)
+        assert round(sum(row[-1] * length for row in found)) == above, (why, interval)
+    assert rows(with_limit(house, len(active)), query("concurrency_over_limit", interval="total", of=day))[0][-1] == 0
+
+
+def test_without_a_limit_there_is_no_time_above_it_and_nothing_is_read(house: House) -> None:
+    send(house, {"model": "a", "duration_ms": 1000}, {"model": "b", "duration_ms": 500})
+    assert house.who.workspace.concurrency_limit is None
+    mixed = rows(house, query("concurrency_over_limit", "concurrency", by=("model",), top=1), now=WINDOW.end)
+    assert [row[2:] for row in mixed] == [["a", "a", False, None, 1], [None, "Other (1)", True, None, 1]]
+    deaf = replace(house, deck=replace(house.deck, answers=Unread()))
+    answer = report.usage(deaf.deck, deaf.who, None, query("concurrency_over_limit"))
+    assert [row[2:] for row in answer.table.rows] == [[None]] * 3
+    assert answer.route == "no limit is set"
+    assert rows(deaf, query("concurrency_over_limit", by=("model",))) == []
+    with pytest.raises(AssertionError, match="nothing was to be read"):
+        rows(with_limit(deaf, 1), query("concurrency_over_limit"))
+
+
+class Unread(Answers):
+    """Nobody may ask through it."""
+
+    def __init__(self) -> None:
+        pass
+
+    def run(self, statement: Statement, _span: Span) -> NoReturn:
+        raise AssertionError(f"nothing was to be read: {statement.text}")
 
 
 def test_a_breakdown_has_the_series_that_have_events_absent_ones_last(house: House) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,7 @@ def all_statements(text: str, scope: Scope) -> dict[str, Statement]:
     day = Query(selection, metrics, Interval.parse("day"), by)
     top = Query(selection, metrics, Interval.parse("900s"), (dimension("group_id"), *by), top=2, row_cap=10)
     peak = Query(selection, (METRICS["concurrency"],), Interval.parse("hour"), by, top=1)
+    above = replace(peak, metrics=(METRICS["concurrency_over_limit"], METRICS["ttfb_p95"]), limit=len(text))
     sums = Query(selection, metrics[:1], Interval.parse("day"), by, top=2, row_cap=10)
     series = [(text, text, text + "2"), (text + "3", "", text)]
     log = LogQuery(
@@ -122,6 +124,7 @@ def all_statements(text: str, scope: Scope) -> dict[str, Statement]:
         "top": sql.compile(top, scope, top=series),
         "folded": sql.compile_top(sums, scope, 2, route=only_events(sums)),
         "activity": sql.compile(peak, scope, top=[s[:2] for s in series], now=NOON),
+        "above a limit": sql.compile(above, scope, top=[s[:2] for s in series], now=NOON),
         "rank": sql.rank(top, scope, 5),
         "like": sql.rank(day, scope, 5, like=Word(text, (("model", (text,)),))),
         "log": sql.compile_log(log, scope),
@@ -224,10 +227,12 @@ def test_a_page_of_the_log_as_a_whole(ascending: bool, direction: Direction | No
 
 def test_every_measure_of_the_catalogue_is_asked_once() -> None:
     everything = tuple(m for m in METRICS.values() if m.of is Subject.REQUESTS)
-    query = Query(Selection(Subject.REQUESTS, WINDOW), everything, Interval.parse("total"))
+    query = Query(Selection(Subject.REQUESTS, WINDOW), everything, Interval.parse("total"), limit=1)
     names = [m.name for m in sql.measures_of(query)]
     assert len(names) == len(set(names))
     assert set(names) == {name for m in everything for name in m.formula.measures}
+    unlimited = {m.name for m in sql.measures_of(replace(query, limit=None))}
+    assert set(names) - unlimited == set(METRICS["concurrency_over_limit"].formula.measures)
 
 
 # --- for real -----------------------------------------------------------------------------------------------------

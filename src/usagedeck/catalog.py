@@ -414,6 +414,8 @@ class Measure:
     of: Subject = Subject.REQUESTS
     activity: bool = False
     """Looks at every bucket a request was active in, instead of the one it began in."""
+    limited: bool = False
+    """Is measured against the workspace's limit of concurrent requests; where none is set, there is no such number."""
     values: str = ""
     """Which of `VALUES` it can be told from, whole or in parts."""
     joined: bool = False
@@ -428,6 +430,8 @@ class Measure:
     def merge(self) -> str:
         """The aggregate function that joins its values over parts of a bucket; empty when they cannot be joined."""
         if self.joined:  # the attempts of a delivery may lie in different parts
+            return ""
+        if self.limited:  # a rollup is older than the limit
             return ""
         if self.function in ("sum", "count"):
             return "sum"
@@ -448,16 +452,16 @@ class Measure:
         """What it is over no rows at all."""
         return None if self.function.startswith("quantile") else 0
 
-    def sql(self, *conditions: str) -> str:
-        """The aggregate's SQL under further conditions."""
+    def sql(self, *conditions: str, end: str = "") -> str:
+        """The aggregate's SQL under further conditions; `end` is a suffix of its function, such as `State`."""
         if self.function == "groupArray":  # in order they are packed best, and two that are equal look equal
             return f"arraySort(groupArrayIf({self.argument}, {self.when}))"
         wheres = [c for c in (self.when, *conditions) if c]
-        if not wheres:
-            return f"{self.function}({self.argument})"
         name, bracket, parameters = self.function.partition("(")
+        if not wheres:
+            return f"{name}{end}{bracket}{parameters}({self.argument})"
         arguments = ", ".join(a for a in (self.argument, " AND ".join(f"({w})" for w in wheres)) if a)
-        return f"{name}If{bracket}{parameters}({arguments})"
+        return f"{name}{end}If{bracket}{parameters}({arguments})"
 
     # An answer that is put together from parts is made of sums of sums, of maxima of maxima, or of states that hold the values.
 
@@ -476,6 +480,17 @@ class Measure:
     def of_parts(self, column: str) -> str:
         """What parts say in a column, as one."""
         return f"{self._over_arrays('Merge')}({column})" if self.values else f"{self.merge}({column})"
+
+    # One that is put together from pieces of the same rows needs no values: what cannot be merged is a state.
+
+    def of_rows(self, *conditions: str) -> str:
+        """Its SQL over the rows of one piece of several, under further conditions."""
+        return self.sql(*conditions, end="" if self.merge else "State")
+
+    def of_pieces(self, column: str) -> str:
+        """What pieces say in a column, as one."""
+        name, bracket, parameters = self.function.partition("(")
+        return f"{self.merge}({column})" if self.merge else f"{name}Merge{bracket}{parameters}({column})"
 
     def _over_arrays(self, end: str) -> str:
         name, bracket, parameters = self.function.partition("(")
@@ -564,6 +579,14 @@ MEASURES: Mapping[str, Measure] = {
         ),
         Measure(
             name="busy_ms", help="Time requests were active.", function="sum", argument="active_to - active_from", activity=True
+        ),
+        Measure(
+            name="over_ms",
+            help="Time more requests were active than the workspace's limit allows.",
+            function="sum",
+            argument="above_ms",
+            activity=True,
+            limited=True,
         ),
         Measure(name="attempts", help="Attempts.", function="count", of=_SEND),
         Measure(name="attempts_answered", help="Attempts with a status.", function="count", when="isNotNull(status)", of=_SEND),
@@ -668,7 +691,8 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class PerTime:
-    """A measure of milliseconds per millisecond of the bucket that lies inside the window and has passed."""
+    """A measure of milliseconds per millisecond of the bucket that lies inside the window and has passed; absent where the
+    measure is."""
 
     measure: str
 
@@ -677,7 +701,7 @@ class PerTime:
         return (self.measure,)
 
     def of(self, values: Mapping[str, Value], span: int) -> Value:
-        return float(_exact(values[self.measure]) / span) if span > 0 else None
+        return float(_exact(values[self.measure]) / span) if span > 0 and self.measure in values else None
 
 
 def _exact(value: Value) -> int | Decimal:
@@ -722,6 +746,11 @@ class Metric:
     def joined(self) -> bool:
         """It is about deliveries, not about their attempts."""
         return MEASURES[self.formula.measures[0]].joined
+
+    @property
+    def limited(self) -> bool:
+        """It is absent where the workspace has no limit of concurrent requests."""
+        return any(MEASURES[name].limited for name in self.formula.measures)
 
 
 METRICS: Mapping[str, Metric] = {
@@ -879,6 +908,15 @@ METRICS: Mapping[str, Metric] = {
             type=Type.FLOAT,
             unit="requests",
             wire="concurrency_average",
+        ),
+        Metric(
+            name="concurrency_over_limit",
+            title="Time above the limit",
+            help="Share of time in which more requests were active than the workspace's present limit; absent without one.",
+            formula=PerTime("over_ms"),
+            type=Type.FLOAT,
+            unit="ratio",
+            good="down",
         ),
         Metric(
             name="attempts",

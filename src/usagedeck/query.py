@@ -214,6 +214,8 @@ class Query:
     row_cap: int | None = None
     reach: int = 0
     """How long after its first attempt a delivery may be tried again, in milliseconds; `report` sets it from the settings."""
+    limit: int | None = None
+    """How many requests may be active at once; `report` sets it from the workspace. Without one, `limited` metrics are absent."""
     buckets: Buckets = field(init=False)
 
     def __post_init__(self) -> None:

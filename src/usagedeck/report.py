@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from math import ceil
 from typing import Any
 
 from usagedeck import access, sql
@@ -20,11 +21,13 @@ from usagedeck.query import Query, Selection, Word
 from usagedeck.sql import Scope, Series, Statement
 from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table
-from usagedeck.times import DAY
+from usagedeck.times import DAY, HOUR, zone
 from usagedeck.windows import Buckets, Interval, Window
 
 MAX_VALUES = 1000
 NO_BUCKETS = Buckets((), 0)
+MOST_PEAKS = 1000
+"""In so many parts of a window it is looked up, at the most, whether a limit was exceeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +107,11 @@ def usage(
     """
     scope = access.scope(deck, who, view)
     now = now or deck.clock()
-    query = replace(query, reach=reach_of(deck, query.joined))
+    query = replace(query, reach=reach_of(deck, query.joined), limit=who.workspace.concurrency_limit)
+    if not sql.measures_of(query):
+        return _unlimited(query, who, now)
     settled, about = _settled(deck, query, scope, now=now)
-    query, route = settled.query, settled.route
+    query, route = settled.query, _exceeding(deck, settled, scope, now)
     costly = None
     if unless_costly:
         costly = sql.costly(query.selection, scope.workspace_id, route.events, deck.sizes, joined=query.joined)
@@ -114,7 +119,9 @@ def usage(
         nothing = Table(_usage_columns(query, who.workspace.currency), ())
         return Answer(nothing, about, route.reason, Buckets((), about.window.end), costly)
     read = deck.answers.stream if stream else partial(_capped, deck, scope, query)
-    if query.top is not None and sql.folds(query, route):
+    if not (route.slices or route.events):
+        points: Iterable[_Point] = ()
+    elif query.top is not None and sql.folds(query, route):
         points = _folded(query, query.top, read(sql.compile_top(query, scope, query.top, route=route)))
     else:
         top, others = _top(deck, query, scope, settled.ranking)
@@ -126,6 +133,30 @@ def usage(
     names = [names_of(deck, by, scope) for by in query.dimensions]
     table = Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, names, now))
     return Answer(table, about, route.reason, query.buckets)
+
+
+def _unlimited(query: Query, who: Who, now: int) -> Answer:
+    """The answer to a question about a limit that is not set: nothing is known, so nothing is read."""
+    points = () if query.dimensions else _dense(query, ())
+    table = Table(_usage_columns(query, who.workspace.currency), _labelled(query, points, (), now))
+    return Answer(table, About(query.selection.window, now, None), "no limit is set", query.buckets)
+
+
+def _exceeding(deck: Deck, settled: sql.Settled, scope: Scope, now: int) -> sql.Plan:
+    """The route of a question, without the hours in which it has nothing to find: where the whole workspace never exceeded the
+    limit, as sealed peaks tell, no part of it did. Only of a question for nothing else, whose rows depend on no event."""
+    query, route = settled.query, settled.route
+    window = query.selection.window
+    if query.dimensions or scope.user_id is not None or not all(m.limited for m in query.metrics) or window.start == window.end:
+        return route
+    hours = Interval(seconds=3600 * ceil((window.end - window.start) / (HOUR * MOST_PEAKS)))
+    peaks = Query(Selection(Subject.REQUESTS, replace(window, zone=zone("UTC"))), (METRICS["concurrency"],), hours)
+    known = sql.plan(peaks, scope, deck.seals.ledger, deck.sizes, now=now)
+    if not known.slices:
+        return route
+    rows = deck.answers.run(sql.compile(peaks, scope, route=replace(known, events=())), span_of(scope, peaks.selection))
+    loud = [(start, peaks.buckets.end_of(start)) for start, peak in rows if peak > (query.limit or 0)]
+    return sql.without_quiet(route, known, loud)
 
 
 @dataclass(slots=True)

@@ -257,7 +257,9 @@ def test_the_lower_cards_have_periods_of_their_own(open_page: Open) -> None:
     expect(page.get_by_role("option")).to_have_text(["6 h", "Day"])
     page.get_by_role("option", name="Day").click()
     active = page.locator("ud-capacity section").last
-    expect(active.locator(".figures")).to_contain_text(re.compile(r"peak\s+\d of 1 · average 0.\d"))
+    expect(active.locator(".figures")).to_contain_text(
+        re.compile(r"peak\s+\d of 1 · above the limit (less than )?\d+\.\d% of the time\s+· average 0.\d")
+    )
     expect(active.locator(".figures .over")).to_be_visible()
     expect(active.locator(".plot")).to_have_attribute("aria-label", re.compile(r"line chart, 97 buckets.* Limit 1\."))
 

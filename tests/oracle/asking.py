@@ -1,13 +1,14 @@
 """The same question put to the product and to the oracle, and the two answers side by side."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tests.oracle import oracle
 from tests.oracle.oracle import OTHER, Ask, Event
 from tests.oracle.world import World
 from usagedeck import listing, report
-from usagedeck.access import View
+from usagedeck.access import View, Who
 from usagedeck.catalog import METRICS, Subject, Type, dimension, fields
 from usagedeck.query import Cursor, Filter, LogQuery, Query, Selection
 from usagedeck.table import Table
@@ -30,8 +31,14 @@ def question(ask: Ask, filters: Sequence[Filter] = ()) -> Query:
 
 
 def table(world: World, ask: Ask, filters: Sequence[Filter] = (), view: View | None = None, *, stream: bool = False) -> Table:
-    answer = report.usage(world.house.deck, world.house.who, view, question(ask, filters), now=ask.now, stream=stream)
+    who = limited(world.house.who, ask.limit)
+    answer = report.usage(world.house.deck, who, view, question(ask, filters), now=ask.now, stream=stream)
     return answer.table.read()
+
+
+def limited(who: Who, limit: int | None) -> Who:
+    """Somebody in the same workspace, if it had that limit of concurrent requests."""
+    return replace(who, workspace=replace(who.workspace, concurrency_limit=limit))
 
 
 def by_bucket_and_series(found: Table, ask: Ask) -> Answered:

@@ -93,6 +93,8 @@ class Slice:
     """When requests were active inside, those begun earlier included."""
     length: int = 0
     """Milliseconds inside the window that have passed."""
+    limit: int | None = None
+    """How many requests may be active at once."""
 
 
 def _sum(name: str) -> Callable[[Slice], Any]:
@@ -136,6 +138,15 @@ def _peak(s: Slice) -> int:
     return max((sum(begin <= at < end for begin, end in s.busy) for at, _ in s.busy), default=0)
 
 
+def _over_limit(s: Slice) -> float | None:
+    """From one change to the next, how many are active is the same."""
+    if s.limit is None:
+        return None
+    changes = sorted({at for stretch in s.busy for at in stretch})
+    over = sum(until - at for at, until in pairwise(changes) if sum(begin <= at < end for begin, end in s.busy) > s.limit)
+    return _share(over, max(s.length, 0))
+
+
 def answered(e: Event) -> bool:
     return e["status"] is not None
 
@@ -168,6 +179,7 @@ REQUEST_METRICS: dict[str, Callable[[Slice], Any]] = {
     "ttfb_p95": _percentile("ttfb_ms", 95),
     "concurrency": _peak,
     "concurrency_average": lambda s: _share(sum(end - begin for begin, end in s.busy), max(s.length, 0)),
+    "concurrency_over_limit": _over_limit,
 }
 DELIVERY_METRICS: dict[str, Callable[[Slice], Any]] = {
     "attempts": lambda s: len(s.began),
@@ -199,7 +211,7 @@ ADDITIVE = {
     *("billable_requests", "errors", "attempts", "attempt_errors", "retries"),
     *("deliveries", "deliveries_succeeded", "delivery_errors", "deliveries_retried"),
 }
-ACTIVITY = {"concurrency", "concurrency_average"}
+ACTIVITY = {"concurrency", "concurrency_average", "concurrency_over_limit"}
 
 
 # --- dimensions ---------------------------------------------------------------------------------------------------
@@ -276,6 +288,8 @@ class Ask:
     top: int | None = None
     cumulative: bool = False
     now: int
+    limit: int | None = 2
+    """The workspace's, of concurrent requests."""
 
 
 def _series(event: Event, by: Sequence[str]) -> list[Any]:
@@ -312,7 +326,7 @@ def usage(events: Sequence[Event], ask: Ask) -> dict[tuple[Any, ...], tuple[Any,
 
     def slice_of(index: int, series: Any) -> Slice:
         begin, end = buckets[index]
-        return slices.setdefault((index, series), Slice(length=min(end, passed) - max(begin, ask.start)))
+        return slices.setdefault((index, series), Slice(length=min(end, passed) - max(begin, ask.start), limit=ask.limit))
 
     for event in events:
         found = _series(event, ask.by)

@@ -3,9 +3,10 @@ events that are known to be few."""
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.oracle.asking import question
+from tests.oracle.asking import limited, question
 from tests.oracle.oracle import ACTIVITY, Ask
 from tests.oracle.world import NOW, WINDOWS, YEAR, ZONES, World
 from usagedeck import report, sql
@@ -25,6 +26,7 @@ JOINED = {
 }
 RATIOS = ("success_rate", "latency_avg", "ttfb_avg")
 LEVELS = ("latency_p50", "latency_p95", "latency_p99")
+OVER = ("concurrency_over_limit",)
 SPLITS = {
     r: [d.name for d in DIMENSIONS.values() if d.split and r.of in d.of and d.columns.issubset({"workspace_id", *r.columns})]
     for r in ROLLUPS.values()
@@ -49,8 +51,11 @@ def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
     start, end = dice.choice([*WINDOWS.values(), *([] if size in NARROW else [YEAR])])
     start -= dice.choice((0, 0, 1, 12_345))
     if subject is Subject.REQUESTS and dice.random() < 0.2:
-        zone, active = dice.choice(ZONES), ("concurrency", "concurrency_average")
-        return Ask(start=start, end=end, zone=zone, size=size, metrics=active, now=NOW), []
+        zone, active = dice.choice(ZONES), dice.choice((("concurrency", "concurrency_average"), OVER))
+        chosen = dice.sample(FILTERS, dice.choice((0, 1))) if active == OVER else []
+        return Ask(start=start, end=end, zone=zone, size=size, metrics=active, now=NOW, limit=dice.choice((2, 4, 99))), built(
+            chosen
+        )
     metrics = dice.sample(JOINED[subject], 3) + ([dice.choice(RATIOS)] if subject is Subject.REQUESTS else [])
     if rollup.values and dice.random() < 0.5:
         metrics.append(dice.choice(LEVELS))
@@ -62,12 +67,16 @@ def dream(dice: random.Random) -> tuple[Ask, list[Filter]]:
     if by and dice.random() < 0.4:
         ask = replace(ask, top=dice.choice((1, 3)))
     ask = replace(ask, cumulative=subject is Subject.DELIVERIES and dice.random() < 0.2)
-    return ask, [Filter.build(dimension(name), op, values) for name, op, values in chosen]
+    return ask, built(chosen)
+
+
+def built(chosen: Sequence[tuple[str, str, list[RawValue]]]) -> list[Filter]:
+    return [Filter.build(dimension(name), op, values) for name, op, values in chosen]
 
 
 def test_every_route_gives_the_same_answer(worlds: tuple[World, World]) -> None:
     dice, taken = random.Random(11), dict.fromkeys(ROLLUPS, 0)
-    percentiles = 0
+    percentiles = peaks = unread = 0
     for number in range(160):
         world = worlds[number % 2]
         deck, who = world.house.deck, world.house.who
@@ -84,12 +93,15 @@ def test_every_route_gives_the_same_answer(worlds: tuple[World, World]) -> None:
         assert not re.match(r"rollup \w+ by", events)
         for name in ROLLUPS:
             taken[name] += route.startswith(f"rollup {name} by")
+        peaks += "; peaks are sealed" in route
+        unread += route.endswith("; peaks are sealed, 0 stretches from events")
         percentiles += route.startswith("rollup") and any(name in LEVELS for name in ask.metrics)
-    assert all(count > 3 for count in (*taken.values(), percentiles)), f"the routes were hardly taken: {taken}, {percentiles}"
+    assert unread, "no limit was ever known to be kept all the time"
+    assert all(count > 3 for count in (*taken.values(), percentiles, peaks)), f"hardly taken: {taken}, {percentiles}, {peaks}"
 
 
 def answered(deck: Deck, who: Who, view: View | None, ask: Ask, filters: list[Filter]) -> tuple[object, str]:
-    answer = report.usage(deck, who, view, question(ask, filters), now=NOW)
+    answer = report.usage(deck, limited(who, ask.limit), view, question(ask, filters), now=NOW)
     return [list(row) for row in answer.table.read().rows], answer.route
 
 

@@ -13,9 +13,10 @@ from tests.oracle.clockwalk import Size
 from tests.oracle.oracle import ACTIVITY, ADDITIVE, DELIVERY_METRICS, REQUEST_METRICS, Ask
 from tests.oracle.world import NEW_YORK, NOW, WINDOWS, YEAR, ZONES, World
 from usagedeck import report
+from usagedeck.access import View
 from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension
 from usagedeck.errors import TooLarge
-from usagedeck.query import Query, Selection
+from usagedeck.query import Filter, Query, Selection
 from usagedeck.table import Row
 from usagedeck.times import zone as time_zone
 from usagedeck.windows import Window
@@ -168,6 +169,44 @@ def test_what_has_not_passed_yet_is_not_busy(world: World, zone: str, by: tuple[
         assert busy == {key: values for key, values in expected.items() if values[0]}
         assert max(first for first, *_ in busy) < now
         assert all(values == (0, None) for (first, *_), values in found.items() if first >= now)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_time_above_any_limit(world: World, seed: int) -> None:
+    """Alone and with what cannot be merged, of all rows, of one's own, and of those that a filter leaves."""
+    dice = random.Random(seed)
+    seen = 0
+    for limit in (None, 1, 2, 3, 7):
+        size = dice.choice(list(SIZES))
+        window = dice.choice(list(WINDOWS.values()))
+        metrics = dice.choice(
+            (("concurrency_over_limit",), ("concurrency_over_limit", "ttfb_p95", "requests", "latency_p50", "concurrency"))
+        )
+        by = dice.choice(((), ("api_key_id",), ("model",), ("product_type",), ("user_id",), ("group_id",)))
+        only, region = dice.random() < 0.3, dice.random() < 0.3
+        rows = [e for e in world.requests if not region or e["region"] in ("us-central1", "")]
+        filters = [Filter.build(dimension("region"), "in", ["us-central1", None])] if region else []
+        asked = replace(ask(window, dice.choice(ZONES), size, metrics, *by), limit=limit)
+        if only:
+            rows, filters = (
+                [e for e in rows if e["user_id"] == "ana"],
+                [*filters, Filter.build(dimension("user_id"), "eq", ["ana"])],
+            )
+        found = compare(world, asked, rows, filters) if limit or not by or len(metrics) > 1 else {}
+        assert limit or all(values[0] is None for values in found.values())
+        seen += any(0 < values[0] < 1 for values in found.values() if limit)
+    assert seen, "no limit was ever exceeded"
+
+
+def test_own_time_above_the_limit(world: World) -> None:
+    """In their own view somebody sees how long their own requests alone were more than the limit."""
+    own = replace(world, house=replace(world.house, who=replace(world.house.who, user_id="ana")))
+    mine = [e for e in world.requests if e["user_id"] == "ana"]
+    for window in list(WINDOWS.values())[:4]:
+        asked = replace(ask(window, "UTC", "day", ("concurrency_over_limit",)), limit=1)
+        found = by_bucket_and_series(table(own, asked, view=View.ACCOUNT), asked)
+        assert found == oracle.usage(mine, asked)
+        assert any(0 < values[0] < 1 for values in found.values())
 
 
 def test_every_pair_of_a_small_product(world: World) -> None:

@@ -11,6 +11,7 @@ from tests.house import NOON, build_house
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import EVENTS, TTS, Town, at, build_town
+from usagedeck import admin
 from usagedeck.catalog import METRICS, Subject
 from usagedeck.times import DAY, HOUR
 from usagedeck.web import api
@@ -156,6 +157,28 @@ def test_now_may_be_another_instant(asker: httpx2.Client) -> None:
         as_of="2026-11-01T09:00:00Z",
     )
     assert (since["rows"][0][2], half["rows"][0][2]) == (pytest.approx(62 / 930), 1.0)
+
+
+def test_time_above_the_limit_says_which_limit_and_is_null_without_one(place: Place) -> None:
+    house = build_house(place.deck, "Busy", concurrency_limit=1)
+    house.send({"id": f"e{n}", "time": at("2026-11-01T08:00:00Z") + n * 60_000, "duration_ms": 90_000} for n in range(3))
+    asked = {
+        "metric": "concurrency_over_limit",
+        "start": "2026-11-01T08:00:00Z",
+        "end": "2026-11-01T08:05:00Z",
+        "interval": "60s",
+    }
+    with place.client(house.api_key) as client:
+        body = ask(client, **asked)
+        assert (body["concurrency_limit"], [row[2] for row in body["rows"]]) == (1, [0, 0.5, 0.5, 0, 0])
+        assert "concurrency_limit" not in ask(client, **{**asked, "metric": "concurrency"})
+        house.do(admin.PutWorkspace(workspace=house.workspace_id, concurrency_limit=2))
+        body = ask(client, **asked)
+        assert (body["concurrency_limit"], [row[2] for row in body["rows"]]) == (2, [0] * 5)
+        house.do(admin.PutWorkspace(workspace=house.workspace_id, concurrency_limit=None))
+        body = ask(client, **asked, explain=True)
+        assert (body["concurrency_limit"], [row[2] for row in body["rows"]]) == (None, [None] * 5)
+        assert body["route"] == "no limit is set"
 
 
 # --- breakdowns ---------------------------------------------------------------------------------------------------

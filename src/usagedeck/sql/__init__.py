@@ -12,7 +12,7 @@ from usagedeck.sql.failing import compile_failures
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import Arrivals, compile_arrival_count, compile_arrival_times, compile_arrivals, compile_log
 from usagedeck.sql.metering import compile_arrived_credits, compile_present, compile_used
-from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, settle
+from usagedeck.sql.plan import Plan, Settled, measures_of, plan, plan_rank, settle, without_quiet
 from usagedeck.sql.sealing import fill, source
 from usagedeck.sql.split import Series
 from usagedeck.sql.statement import Bound, Scope, Statement
@@ -60,4 +60,5 @@ __all__ = [
     "settle",
     "source",
     "steps",
+    "without_quiet",
 ]

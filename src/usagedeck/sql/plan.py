@@ -17,7 +17,7 @@ from usagedeck.query import Query, Selection
 from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice
 from usagedeck.sql.costs import FEW, UNKNOWN, Sizes, events_are_cheaper
 from usagedeck.sql.statement import Scope
-from usagedeck.stretches import Stretch, without
+from usagedeck.stretches import Stretch, joined, without
 
 MOST_STRETCHES = 200
 """A statement that names more stretches of time than this is slower than one that reads the events."""
@@ -37,9 +37,9 @@ class Plan:
 
 
 def measures_of(query: Query) -> tuple[Measure, ...]:
-    """The measures a query needs, each once."""
+    """The measures a query needs, each once; none of a limit that is not set."""
     names = dict.fromkeys(name for metric in query.metrics for name in metric.formula.measures)
-    return tuple(MEASURES[name] for name in names)
+    return tuple(m for m in map(MEASURES.__getitem__, names) if query.limit is not None or not m.limited)
 
 
 def ranked_by(query: Query) -> tuple[Measure, ...]:
@@ -97,6 +97,16 @@ def settle(
         query = replace(query, selection=replace(query.selection, window=window))
         if window.start == window.end:
             return Settled(query, Plan("all of it has expired", ()), Plan("all of it has expired", ()), start)
+
+
+def without_quiet(route: Plan, peaks: Plan, loud: Sequence[Stretch]) -> Plan:
+    """A route along which nothing is read where peaks are sealed, but in the loud stretches: those whose peaks matter."""
+    sealed = joined(stretch for one in peaks.slices for stretch in one.stretches)
+    quiet = [left for stretch in sealed for left in without(stretch, joined(loud))]
+    events = tuple(left for stretch in route.events for left in without(stretch, quiet))
+    if events == route.events or len(events) > MOST_STRETCHES:
+        return route
+    return replace(route, reason=f"{route.reason}; peaks are sealed, {len(events)} stretches from events", events=events)
 
 
 def _plan(

@@ -46,6 +46,12 @@ def split_by(dimensions: Sequence[Dimension], top: Sequence[Series] | None, bind
     return Split(inner, [*keys, "other"])
 
 
+def grouped(rows: str, columns: Sequence[str], keys: Sequence[str], sums: Sequence[str]) -> str:
+    """Aggregates of rows, which are given further columns to be grouped by."""
+    inner = f"SELECT {', '.join(['*', *columns])} FROM {rows}"
+    return f"SELECT {', '.join([*keys, *sums])} FROM ({inner}) GROUP BY {', '.join(keys)}"
+
+
 def _is_absent(by: Dimension, key: str) -> str:
     return f"{key} = ''" if by.type in (Type.STRING, Type.LIST) else f"isNull({key})"
 

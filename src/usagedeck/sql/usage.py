@@ -12,7 +12,7 @@ from usagedeck.sql.activity import active
 from usagedeck.sql.conditions import sealed, where
 from usagedeck.sql.deliveries import delivered
 from usagedeck.sql.plan import Plan, measures_of, only_events, ranked_by
-from usagedeck.sql.split import Series, as_text, keys_of, nothing, order_of, split_by
+from usagedeck.sql.split import Series, as_text, grouped, keys_of, nothing, order_of, split_by
 from usagedeck.sql.statement import Binder, Scope, Statement
 
 FEW_BUCKETS = 100
@@ -54,7 +54,7 @@ def compile(  # noqa: A001 - the word of the field
     route = route or only_events(query)
     if route.events and any(m.activity for m in measures):
         parts = _Parts(query, scope, route, measures, ["bucket"], top, bind).sealed()
-        parts.append(_part(*active(query, scope, route.events, measures, top, now, bind), ["bucket"]))
+        parts.append(active(query, scope, route.events, measures, top, now, bind))
     else:
         parts = _Parts(query, scope, route, measures, ["bucket"], top, bind).all()
     keys = ["bucket", *keys_of(query.dimensions, top)]
@@ -199,13 +199,7 @@ class _Parts:
         split = split_by(self.query.dimensions, self.top, self.bind)
         columns = [*(_bucket(self.query, self.bind) if self.keys else []), *split.inner]
         named = [f"{text} AS m_{m.name}" for text, m in zip(sums, self.measures, strict=True)]
-        return _part(rows, columns, split.keys, named, list(self.keys))
-
-
-def _part(rows: str, columns: list[str], series: list[str], sums: list[str], keys: list[str]) -> str:
-    grouped = [*keys, *series]
-    inner = f"SELECT {', '.join(['*', *columns])} FROM {rows}"
-    return f"SELECT {', '.join([*grouped, *sums])} FROM ({inner}) GROUP BY {', '.join(grouped)}"
+        return grouped(rows, columns, [*self.keys, *split.keys], named)
 
 
 def _together(parts: Sequence[str], keys: Sequence[str], measures: Sequence[Measure]) -> str:

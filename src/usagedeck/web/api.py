@@ -59,6 +59,9 @@ class UsageOut(TableOut):
         description="With `unless_costly`, where that kept the question from being answered: in about how many events words "
         "would have to be looked for. There are no rows and no buckets then: what happened is unknown, not zero. Else null."
     )
+    concurrency_limit: int | None = Field(
+        None, description="With a metric that is measured against it: the workspace's limit. Without one, the metric is null."
+    )
     route: str | None = Field(None, description="With explain: from where the answer was read, and why.")
 
 
@@ -165,6 +168,7 @@ def usage(request: Request, deck: DeckOf, asked: Annotated[UsageAsked, Param()])
             "as_of": iso(now),
             "costly": answer.costly,
             **freshness(answer.about),
+            **({"concurrency_limit": who.workspace.concurrency_limit} if any(m.limited for m in metrics) else {}),
             **({"route": answer.route} if asked.explain else {}),
         }
     )
@@ -260,6 +264,7 @@ def catalog(request: Request) -> Response:
                     "additive": m.additive,
                     "joined": m.joined,
                     "attributable": m.attributable,
+                    "limited": m.limited,
                     "good": m.good,
                 }
                 for m in METRICS.values()

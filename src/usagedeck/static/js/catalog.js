@@ -63,6 +63,16 @@ export class Catalog {
     return this.metrics.filter((m) => m.of === subject);
   }
 
+  /** The same as items of a menu; those that a limit is wanted for cannot be picked without one. */
+  metricItems(subject, {currency, concurrency_limit: limit}) {
+    return this.metricsOf(subject).map((m) => ({
+      value: m.name,
+      title: m.title,
+      hint: m.unit === 'currency' ? currency : m.unit,
+      reason: m.limited && !limit ? 'The workspace has no concurrency limit.' : undefined,
+    }));
+  }
+
   dimensionsOf(subject) {
     return this.dimensions.filter((d) => d.of.includes(subject));
   }

@@ -33,7 +33,7 @@
  */
 
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, of: string, additive: boolean,
- *   attributable: boolean, joined: boolean, good: string}} Metric */
+ *   attributable: boolean, joined: boolean, limited: boolean, good: string}} Metric */
 /** @typedef {{name: string, title: string, help: string, type: string, of: string[], split: boolean, labelled: boolean,
  *   overlapping: boolean, workspace_only: boolean, absent: string}} Dimension */
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, shown: boolean}} Column */

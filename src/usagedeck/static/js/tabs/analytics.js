@@ -181,12 +181,7 @@ class Analytics extends LitElement {
     const {page, _metric: metric, _parts: parts} = this;
     const {state, catalog} = page;
     const usual = `${parts.title} by status`;
-    const items = [
-      {value: '', title: usual},
-      ...catalog
-        .metricsOf(state.of)
-        .map((m) => ({value: m.name, title: m.title, hint: m.unit === 'currency' ? page.me.workspace.currency : m.unit})),
-    ];
+    const items = [{value: '', title: usual}, ...catalog.metricItems(state.of, page.me.workspace)];
     const fine = offered(this._length).map(({name, title}) => ({value: name, title}));
     return html`<section class="card" aria-labelledby="status">
       <header><h2 id="status">${metric ? `${metric.title} over time` : usual}</h2>

@@ -11,6 +11,7 @@ import '../ui/controls.js';
 import {exportLink} from '../ui/toolbar.js';
 
 const HEIGHT = 200;
+const SMALL = 0.001; // as a share it would read as none at all
 const PAINT = [
   {color: 'c1', hatch: false},
   {color: 'c3', hatch: false},
@@ -32,6 +33,7 @@ class Capacity extends LitElement {
     this._requests = new Question(this);
     this._active = new Question(this);
     this._peak = new Question(this);
+    this._over = new Question(this);
   }
 
   willUpdate() {
@@ -42,7 +44,25 @@ class Capacity extends LitElement {
     this._activeUrl = usageQuestion(page, {metric: 'concurrency,concurrency_average', interval: cg}, {range});
     this._requests.ask(this._requestsUrl);
     this._active.ask(this._activeUrl);
-    this._peak.ask(usageQuestion(page, {metric: 'concurrency,concurrency_average', interval: 'total'}, {range}));
+    const total = (metric) => usageQuestion(page, {metric, interval: 'total'}, {range});
+    this._peak.ask(total('concurrency,concurrency_average'));
+    this._over.ask(this._exceeds && !this._peak.loading ? total('concurrency_over_limit') : null); // of its own, since it may take longer than the chart
+  }
+
+  get _limit() {
+    return this.page.me.workspace.concurrency_limit ?? 0;
+  }
+
+  get _exceeds() {
+    return this._limit > 0 && single(this._peak.data).concurrency > this._limit;
+  }
+
+  /** How long the limit was exceeded, once that is known. */
+  get _exceeded() {
+    const {formats} = this.page;
+    const share = single(this._over.data).concurrency_over_limit;
+    const text = share < SMALL ? `less than ${formats.percent(SMALL)}` : formats.percent(share);
+    return share ? ` · above the limit ${text} of the time` : '';
   }
 
   render() {
@@ -90,16 +110,15 @@ class Capacity extends LitElement {
   }
 
   _activeCard() {
-    const {page} = this;
+    const {page, _limit: limit, _exceeds: over} = this;
     const {formats} = page;
     const [peak, average] = ['concurrency', 'concurrency_average'].map((name) => page.catalog.metric(name));
-    const limit = page.me.workspace.concurrency_limit ?? 0;
     const found = single(this._peak.data);
-    const over = limit && found.concurrency > limit;
     const busy = found.concurrency_average;
     const figures = this._peak.data
       ? html`<span class=${over ? 'over' : ''} title=${over ? 'Requests over the limit are processed at a lower priority.' : nothing}>peak
-      ${formats.number(found.concurrency)}${limit ? ` of ${formats.number(limit)}` : ''}</span> · average ${formats.number(busy, busy < 1 ? 2 : 1)}`
+      ${formats.number(found.concurrency)}${limit ? ` of ${formats.number(limit)}` : ''}</span>${this._exceeded}
+      · average ${formats.number(busy, busy < 1 ? 2 : 1)}`
       : nothing;
     const metrics = [
       {...peak, short: 'peak'},

@@ -142,9 +142,7 @@ class Usage extends LitElement {
   _menus() {
     const {page} = this;
     const {catalog, state} = page;
-    const metrics = catalog
-      .metricsOf('requests')
-      .map((m) => ({value: m.name, title: m.title, hint: m.unit === 'currency' ? page.me.workspace.currency : m.unit}));
+    const metrics = catalog.metricItems('requests', page.me.workspace);
     const dimensions = catalog
       .dimensionsOf('requests')
       .filter((d) => d.split && d.name !== 'workspace_id')
