@@ -3,6 +3,7 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open
@@ -258,10 +259,35 @@ def test_the_lower_cards_have_periods_of_their_own(open_page: Open) -> None:
     page.get_by_role("option", name="Day").click()
     active = page.locator("ud-capacity section").last
     expect(active.locator(".figures")).to_contain_text(
-        re.compile(r"peak\s+\d of 1 · above the limit (less than )?\d+\.\d% of the time\s+· average 0.\d")
+        re.compile(r"peak\s+\d of 1 · above the limit 0\.\d+% of the time\s+· average 0.\d")
     )
     expect(active.locator(".figures .over")).to_be_visible()
     expect(active.locator(".plot")).to_have_attribute("aria-label", re.compile(r"line chart, 97 buckets.* Limit 1\."))
+
+
+@pytest.mark.parametrize("limit", [2, None])
+def test_time_above_the_limit_is_asked_only_where_the_peak_is_above_one(open_page: Open, limit: int | None) -> None:
+    page = open_page("")
+    above = page.locator("ud-capacity .figures").last
+    expect(above).to_contain_text("above the limit")
+
+    def other_limit(route: Route) -> None:
+        answer = route.fetch()
+        me = answer.json()
+        me["workspace"]["concurrency_limit"] = limit
+        route.fulfill(response=answer, json=me)
+
+    page.route("**/api/v1/me*", other_limit)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    expect(above).to_contain_text(re.compile(r"peak\s+2( of 2)?\s+· average"))
+    menu(page, "Metric").click()
+    option = page.get_by_role("option", name="Time above the limit")
+    expect(option).to_be_visible()
+    assert (option.get_attribute("aria-disabled") == "true") == (limit is None)
+    assert any("concurrency_average" in url for url in asked)
+    assert not any("concurrency_over_limit" in url for url in asked)
 
 
 def test_hostile_names_are_text(open_page: Open) -> None:

@@ -5,6 +5,7 @@
 
 const MISSING = '—';
 const SCALE = 6;
+const TINY = 0.001;
 
 /** What durations are told in, the longest first, in ms. */
 const UNITS = [
@@ -87,8 +88,9 @@ export class Formats {
     return this._number({style: 'currency', currency: currency.toUpperCase(), maximumFractionDigits: SCALE}).format(cell);
   }
 
-  /** Rates near 100 % show two decimals, the others one. */
+  /** Rates near 100 % show two decimals, the others one; those that would read as none at all, two digits. */
   percent(ratio) {
+    if (ratio > 0 && ratio < TINY) return this._number({style: 'percent', maximumSignificantDigits: 2}).format(ratio);
     const digits = ratio >= 0.99 && ratio < 1 ? 2 : 1;
     return this._number({
       style: 'percent',
@@ -118,7 +120,10 @@ export class Formats {
 
   /** Short, for an axis that reaches up to `most`: `12.4K`. */
   compact(value, {type, unit} = {}, most = value) {
-    if (unit === 'ratio') return this._number({style: 'percent', maximumFractionDigits: 1}).format(value);
+    if (unit === 'ratio') {
+      const digits = most < 10 * TINY ? {maximumSignificantDigits: 2} : {maximumFractionDigits: 1};
+      return this._number({style: 'percent', ...digits}).format(value);
+    }
     if (unit === 'ms') {
       const [name, length] = durationUnit(most);
       return `${this.number(value / length, 3)} ${name}`;

@@ -11,7 +11,6 @@ import '../ui/controls.js';
 import {exportLink} from '../ui/toolbar.js';
 
 const HEIGHT = 200;
-const SMALL = 0.001; // as a share it would read as none at all
 const PAINT = [
   {color: 'c1', hatch: false},
   {color: 'c3', hatch: false},
@@ -59,10 +58,8 @@ class Capacity extends LitElement {
 
   /** How long the limit was exceeded, once that is known. */
   get _exceeded() {
-    const {formats} = this.page;
     const share = single(this._over.data).concurrency_over_limit;
-    const text = share < SMALL ? `less than ${formats.percent(SMALL)}` : formats.percent(share);
-    return share ? ` · above the limit ${text} of the time` : '';
+    return share ? ` · above the limit ${this.page.formats.percent(share)} of the time` : '';
   }
 
   render() {

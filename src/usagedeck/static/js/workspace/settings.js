@@ -68,7 +68,7 @@ class Settings extends AreaPart {
           <span class="muted small">Billing periods begin on this day of the month, or on its last day.</span></label>
       </div>
       <label>Concurrency limit<input class="field" name="concurrency_limit" type="number" min="1" step="1" placeholder="None"
-        .value=${w.concurrency_limit ?? ''}><span class="muted small">Drawn as a line in the chart of concurrent requests.</span></label>
+        .value=${w.concurrency_limit ?? ''}><span class="muted small">Drawn as a line in the chart of concurrent requests, which says how long it was exceeded.</span></label>
       <label>Credits a billing period<input class="field" name="credit_limit" type="number" min="0" step="1" placeholder="No limit"
         .value=${w.credit_limit ?? ''}><span class="muted small">Of everybody together.</span></label>`;
   }
