@@ -52,7 +52,7 @@ def events(now: int, seed: int) -> list[dict[str, Any]]:
 
 def furnish(deck: Deck) -> tuple[House, House]:
     """Two workspaces with the same weeks; berlin keeps everything."""
-    acme = build_house(deck, "acme", id="ws_acme", time_zone=NEW_YORK)
+    acme = build_house(deck, "acme", id="ws_acme", time_zone=NEW_YORK, concurrency_limit=1)
     berlin = build_house(deck, "berlin", id="ws_berlin", time_zone="Europe/Berlin")
     for house, seed in ((acme, 1), (berlin, 2)):
         assert not house.send(events(deck.clock(), seed)).rejected
@@ -100,6 +100,7 @@ KINDS = (
     ("latency_p95 requests", "", ()),
     ("concurrency concurrency_average", "", ()),
     ("concurrency", "voice_id", ()),
+    ("concurrency_over_limit", "", ()),
     ("requests", "attributes.team", ()),
     ("attempts", "webhook_id", ()),
 )
@@ -182,6 +183,7 @@ def test_answers_are_those_of_the_events_that_are_gone(houses: tuple[House, Hous
 NEEDS_EVENTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("latency_p95", "voice_id", "day", ()),
     ("concurrency", "voice_id", "day", ()),
+    ("concurrency_over_limit", "", "day", ()),
     ("requests", "attributes.team", "day", ()),
     ("requests", "voice_id", "day", ("attributes.team:in:x",)),
     ("requests", "voice_id region", "day", ()),
