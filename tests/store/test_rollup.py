@@ -6,6 +6,7 @@ Each test takes one rule of `store.rollup` at its word and fails without it.
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -472,6 +473,21 @@ def test_a_workspace_that_changes_its_zone_reads_none_of_the_old_days(sealed: Ho
     assert sealed.deck.store.run(sql.compile(asked, Scope("ws_acme"), route=plan)) == sealed.deck.store.run(
         sql.compile(asked, Scope("ws_acme"))
     )
+
+
+def test_days_are_those_of_the_question(house: House) -> None:
+    """Weeks of a zone are whole days of that zone; each of their edges cuts a day of every other one."""
+    now, scope, ledger = house.deck.clock(), Scope(house.workspace_id), house.deck.seals.ledger
+    assert not house.send([request(now - n * HOUR, f"r{n}", voice_id="abc"[n % 3]) for n in range(1, 24 * 24, 5)]).rejected
+    house.deck.sealer.look()
+    asked = query(house, ("credits",), "voice_id", days=22, interval="week")
+    for where, other in ((NEW_YORK, "UTC"), ("UTC", NEW_YORK)):
+        window = replace(asked.selection.window, zone=zone(where))
+        weeks = replace(asked, selection=replace(asked.selection, window=window))
+        plan = sql.plan(weeks, scope, ledger)
+        assert f"days of {where}" in plan.reason
+        assert other not in plan.reason
+        assert house.deck.store.run(sql.compile(weeks, scope, route=plan)) == house.deck.store.run(sql.compile(weeks, scope))
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def _plan(
     slices: list[Slice] = []
     open_: list[Stretch] = [(low, window.end)]
     behind = window.end if now is None or not rollups[0].activity else max(window.start, min(window.end, now))
-    for cut in (cut for rollup in rollups for cut in _cuts(rollup, scope, ledger)):
+    for cut in (cut for rollup in rollups for cut in _cuts(rollup, scope, ledger, edges)):
         until = behind if cut.rollup == rollups[0].name else min(behind, events_from)
         pieces = [
             piece
@@ -194,11 +194,12 @@ def needs(query: Query, selection: Selection, scope: Scope) -> frozenset[str]:
     return frozenset().union(own, *named)
 
 
-def _cuts(rollup: Rollup, scope: Scope, ledger: Ledger) -> Iterable[Cut]:
-    """Coarse ones first."""
+def _cuts(rollup: Rollup, scope: Scope, ledger: Ledger, edges: Sequence[int]) -> Iterable[Cut]:
+    """Coarse ones first, and of days those whose midnights are the question's: an edge in the middle tells."""
     if not rollup.activity:
-        zones = dict.fromkeys((ledger.zone_of(scope.workspace_id) or UTC, UTC))
-        yield from (Cut(rollup.name, zone) for zone in zones)
+        days = [Cut(rollup.name, zone) for zone in dict.fromkeys((ledger.zone_of(scope.workspace_id) or UTC, UTC))]
+        edge = edges[len(edges) // 2]
+        yield from sorted(days, key=lambda cut: cut.cell(edge)[0] != edge)
     yield Cut(rollup.name)
 
 
