@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.oracle import oracle
-from tests.oracle.asking import by_bucket_and_series, compare, log_pages, question, table
+from tests.oracle.asking import by_bucket_and_series, compare, limited, log_pages, question, table
 from tests.oracle.oracle import Ask
 from tests.oracle.world import NEW_YORK, NOW, OWNERS, WINDOWS, YEAR, ZONES, World
 from usagedeck import listing, report
@@ -103,7 +103,7 @@ def test_the_account_view_is_the_filter_on_ones_own_rows(world: World, user: str
         ask = Ask(start=YEAR[0], end=YEAR[1], zone=NEW_YORK, size=size, metrics=tuple(oracle.REQUEST_METRICS), by=by, now=NOW)
         filtered = compare(world, ask, mine, [is_me])
         for view in (None, View.ACCOUNT):
-            answer = report.usage(deck, narrow, view, question(ask), now=NOW)
+            answer = report.usage(deck, limited(narrow, ask.limit), view, question(ask), now=NOW)
             assert by_bucket_and_series(answer.table.read(), ask) == filtered
         with pytest.raises(NotAllowed):
             report.usage(deck, narrow, View.WORKSPACE, question(ask), now=NOW)
