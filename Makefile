@@ -18,8 +18,8 @@ install: .venv/run.stamp ## Make .venv/bin/usagedeck from the locked dependencie
 demo: .venv/run.stamp ## Load lifelike data and serve the page
 	$(BIN)/usagedeck demo
 
-# two a core: many tests wait for the disk, a browser or another process
-WORKERS ?= $(shell n=$$(($$(nproc) * 2)); echo $$((n < 6 ? n : 6)))
+# one more than there are cores: many tests wait for the disk
+WORKERS ?= $(shell n=$$(($$(nproc) + 1)); echo $$((n < 5 ? n : 5)))
 
 test: .venv/test.stamp ## Run all tests, Chromium's included
 	@tools/need-chromium

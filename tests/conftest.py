@@ -19,9 +19,6 @@ from usagedeck.store import sizes
 
 FURNISHED = ("browser", "directory", "oracle")
 
-LONG = ("browser", "oracle", "promises", "store")
-"""Folders whose tests take longest: side by side they begin first, so that none of them is waited for alone at the end."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -41,13 +38,11 @@ class ByWorld(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    config.option.loadscopereorder = False  # in the order of their number, the few that take minutes would come last
     return ByWorld(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What has no small form is tried at length or not at all; what takes long comes first."""
-    items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if name in item.path.parts), len(LONG)))
+    """What has no small form is tried at length or not at all."""
     if not config.getoption("--torture"):
         large = [item for item in items if item.get_closest_marker("torture")]
         items[:] = [item for item in items if item not in large]

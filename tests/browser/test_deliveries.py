@@ -124,17 +124,19 @@ def test_every_figure_of_deliveries_opens_as_many_rows(open_page: Open) -> None:
         opens(title, 9)
         page.locator(f".tiles[aria-label$=' {title.lower()}'] a").click()
         opens(title, failed)
-        chart = card.locator(".plot")
+        chart, link = card.locator(".plot[aria-label]"), card.get_by_role("link", name="Open in the log")
         for place in ("Home", "End"):
             for step in range(3):
+                expect(page.locator("ud-analytics [aria-busy=true]")).to_have_count(0)  # a new answer ends what was begun
                 chart.focus()
                 page.keyboard.press(place)
                 for _ in range(step * 4):
                     page.keyboard.press("ArrowRight" if place == "Home" else "ArrowLeft")
                 page.keyboard.press("Enter")
+                expect(link).to_be_visible()
                 shown = card.locator(".tip .figure").first
                 count = int(shown.inner_text()) if shown.count() else 0
-                card.get_by_role("link", name="Open in the log").click()
+                link.click()
                 if count:
                     opens(title, count)
                 else:
