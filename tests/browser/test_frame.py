@@ -38,6 +38,7 @@ def test_a_session_that_ends_leads_to_the_sign_in_and_back(open_page: Open) -> N
     page = open_page("metric=requests", email=None)
     sign_in(page)
     page.locator("ud-legend").wait_for()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)  # else it is what was asked before that leads to the sign-in
     page.context.clear_cookies()
     granularity(page, "Week").click()
     sign_in(page)
