@@ -7,7 +7,7 @@ from typing import Any
 from tests.house import NOON, House
 from usagedeck import admin, listing
 from usagedeck.access import Permission
-from usagedeck.catalog import Beside, Subject
+from usagedeck.catalog.kinds import Beside, Subject
 from usagedeck.deck import open_deck
 from usagedeck.exchanges import Kept
 from usagedeck.settings import Settings

@@ -12,7 +12,8 @@ from tests.house import NOON
 from tests.test_events import TIME
 from usagedeck import batches, events
 from usagedeck.batches import BatchReader
-from usagedeck.catalog import FIELDS, Subject, Type
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.events import EventReader, Rejection, Stamp
 from usagedeck.settings import Settings
 

@@ -7,29 +7,18 @@ from typing import Any
 
 import pytest
 
-from usagedeck import catalog
-from usagedeck.catalog import (
-    DIMENSIONS,
-    FIELDS,
-    MEASURES,
-    METRICS,
-    Measure,
-    PerTime,
-    Ratio,
-    Single,
-    Subject,
-    Sum,
-    Type,
-    dimension,
-    fields,
-    log_field,
-    metric,
-)
+from usagedeck.catalog import checks
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
+from usagedeck.catalog.fields import FIELDS, fields
+from usagedeck.catalog.formulas import Formula, PerTime, Ratio, Single, Sum
+from usagedeck.catalog.kinds import BOTH, CURRENCY, DELIVERIES, REQUESTS, Subject, Type
+from usagedeck.catalog.measures import MEASURES, TOOK, TRIES, VALUES, Measure
+from usagedeck.catalog.metrics import METRICS, metric
 from usagedeck.errors import InvalidInput
 from usagedeck.store import schema
 
 COUNTED = {"requests", "attempts", "deliveries", "credits", "characters", "tokens"}
-UNITS = {"ms", "s", "min", "ratio", catalog.CURRENCY, None} | COUNTED
+UNITS = {"ms", "s", "min", "ratio", CURRENCY, None} | COUNTED
 
 
 # --- entries ------------------------------------------------------------------------------------------------------
@@ -58,14 +47,14 @@ def test_every_measure_is_used_by_a_metric() -> None:
 
 def test_kept_values_have_the_type_of_their_column() -> None:
     """States of an answer's parts are joined, so the types of what they are made of must be equal."""
-    for kept in catalog.VALUES.values():
+    for kept in VALUES.values():
         (column,) = re.findall(r"assumeNotNull\((\w+)\)", kept.argument)
         assert schema.columns(kept.of)[column] == f"Nullable({kept.stored.removeprefix('Array(')}"
 
 
 def test_sql_fragments_name_columns_and_hold_no_braces() -> None:
     for subject in Subject:
-        columns = {*schema.columns(subject), "active_from", "active_to", "above_ms", catalog.TRIES, catalog.TOOK}
+        columns = {*schema.columns(subject), "active_from", "active_to", "above_ms", TRIES, TOOK}
         words = {
             "ifNull",
             "isNotNull",
@@ -96,7 +85,7 @@ def test_what_no_sender_may_set_is_no_column_of_the_store() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kinds"),
-    [("status", catalog.BOTH), ("model", catalog.REQUESTS), ("webhook_id", catalog.DELIVERIES), ("success", catalog.REQUESTS)],
+    [("status", BOTH), ("model", REQUESTS), ("webhook_id", DELIVERIES), ("success", REQUESTS)],
 )
 def test_dimensions_belong_to_kinds_of_events(name: str, kinds: frozenset[Subject]) -> None:
     assert DIMENSIONS[name].of == kinds
@@ -152,7 +141,7 @@ def test_conditions_of_measures(measure: Measure, conditions: tuple[str, ...], s
         (PerTime("a"), {"a": 0}, -5, None),
     ],
 )
-def test_formulas(formula: catalog.Formula, values: dict[str, Any], span: int, expected: Any) -> None:
+def test_formulas(formula: Formula, values: dict[str, Any], span: int, expected: Any) -> None:
     found = formula.of(values, span)
     assert found == expected
     assert type(found) is type(expected)
@@ -194,7 +183,7 @@ def test_a_name_of_any_length_gets_a_short_answer() -> None:
 
 def test_attributes_need_no_entry() -> None:
     found = dimension("attributes.team: red, or blue")
-    assert (found.title, found.absent, found.of) == ("team: red, or blue", "No team: red, or blue", catalog.BOTH)
+    assert (found.title, found.absent, found.of) == ("team: red, or blue", "No team: red, or blue", BOTH)
     assert log_field("attributes.x", Subject.DELIVERIES).expr == "attributes[{key}]"
     for name in ("attributes.", "attributes." + "k" * 101):
         with pytest.raises(InvalidInput, match="1 to 100 characters"):
@@ -205,7 +194,7 @@ def test_attributes_need_no_entry() -> None:
 
 
 def test_the_check_finds_nothing_now() -> None:
-    catalog._check()
+    checks.check()
 
 
 @pytest.mark.parametrize(
@@ -228,15 +217,15 @@ def test_the_check_finds_nothing_now() -> None:
 def test_contradictions_stop_the_start(
     monkeypatch: pytest.MonkeyPatch, table: str, name: str, change: dict[str, Any], says: str
 ) -> None:
-    entries = dict(getattr(catalog, table))
+    entries = dict(getattr(checks, table))
     entries[name] = replace(entries[name], **change)
-    monkeypatch.setattr(catalog, table, entries)
+    monkeypatch.setattr(checks, table, entries)
     with pytest.raises(RuntimeError, match="contradicts itself") as caught:
-        catalog._check()
+        checks.check()
     assert says in str(caught.value)
 
 
 def test_a_field_declared_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "FIELDS", (*FIELDS, FIELDS[0]))
+    monkeypatch.setattr(checks, "FIELDS", (*FIELDS, FIELDS[0]))
     with pytest.raises(RuntimeError, match="field time is declared twice"):
-        catalog._check()
+        checks.check()

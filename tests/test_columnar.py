@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.house import NOON, House, StillClock, build_house
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.columnar import ColumnReader, Taken
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import TooBusy

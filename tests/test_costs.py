@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from usagedeck import sql
-from usagedeck.catalog import METRICS, Subject, dimension
+from usagedeck.catalog.dimensions import dimension
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.floors import NO_FLOOR, Floor
 from usagedeck.query import Query, Selection, parse_filter, parse_search
 from usagedeck.seals import Cut, Ledger, Seal

@@ -16,7 +16,9 @@ import pytest
 from tests.house import NOON, House, StillClock, build_house
 from usagedeck import access, ingest, listing, report
 from usagedeck.access import Permission, Who
-from usagedeck.catalog import METRICS, Subject, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Arrivals, Deck, Throttle, open_deck
 from usagedeck.errors import Conflict, TooBusy
 from usagedeck.query import LogQuery, Query, Selection

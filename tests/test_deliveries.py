@@ -8,7 +8,9 @@ import pytest
 from tests.house import NOON, House, StillClock
 from usagedeck import admin, listing, report
 from usagedeck.access import Permission
-from usagedeck.catalog import METRICS, Subject, dimension, log_field
+from usagedeck.catalog.dimensions import dimension, log_field
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput
 from usagedeck.query import Filter, LogQuery, Query, Selection

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.house import NOON
 from usagedeck.addresses import kept_ip
-from usagedeck.catalog import FIELDS, Subject, Type, fields
+from usagedeck.catalog.fields import FIELDS, fields
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.events import REVISION_STEP, EventReader, Rejection, Stamp, new_id, route_of, version
 from usagedeck.settings import Settings
 from usagedeck.store.schema import columns

@@ -13,7 +13,8 @@ from tests.exchanging import collecting, renewed, request, rows, sent, shown, wi
 from tests.house import NOON, House, StillClock, build_house
 from usagedeck import admin, erasure, listing
 from usagedeck.access import Permission
-from usagedeck.catalog import Label, Subject
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import InvalidInput, NotFound
 from usagedeck.exchanges import MAX_PACKED, Fate

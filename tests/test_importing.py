@@ -8,7 +8,8 @@ import pytest
 
 from tests.house import House
 from usagedeck import importing, report
-from usagedeck.catalog import METRICS, Subject
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, NotFound, StorageFull, TooBusy
 from usagedeck.events import Rejection

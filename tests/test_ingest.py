@@ -13,7 +13,9 @@ import pytest
 from tests.house import NOON, House, StillClock, build_house
 from usagedeck import access, admin, ingest, listing, report
 from usagedeck.access import Permission
-from usagedeck.catalog import METRICS, Subject, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, NotAllowed, StorageFull
 from usagedeck.query import LogQuery, Query, Selection

@@ -12,7 +12,7 @@ from tests.limiting import KEEP, Ticks, ask, event, key, limit, platform, standi
 from tests.waiting import until
 from usagedeck import admin, limits
 from usagedeck.access import Permission, View, Who
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck, open_deck
 from usagedeck.directory import keys
 from usagedeck.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn, TooBusy

@@ -13,7 +13,9 @@ from tests.house import NOON, House, build_house
 from tests.web.conftest import opened
 from usagedeck import admin, listing
 from usagedeck.access import Permission
-from usagedeck.catalog import DIMENSIONS, Field, Label, Subject, Type, fields, log_field
+from usagedeck.catalog.dimensions import DIMENSIONS, Label, log_field
+from usagedeck.catalog.fields import Field, fields
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.query import Filter, LogQuery, Selection, parse_search
 from usagedeck.sql import Constant, Name, Offsets, Scope, compile_lines, lines
 from usagedeck.table import Column, Table, csv_lines, csv_text

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usagedeck.catalog import DIMENSIONS, METRICS, Dimension, Subject, Type, attribute, dimension, fields
+from usagedeck.catalog.dimensions import DIMENSIONS, Dimension, attribute, dimension
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject, Type
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import (
     MAX_ACTIVITY_BUCKETS,

@@ -9,7 +9,10 @@ import pytest
 from tests.house import NOON, House, StillClock, build_house
 from usagedeck import admin, listing, report
 from usagedeck.access import Permission, View
-from usagedeck.catalog import METRICS, Label, Subject, dimension, fields, log_field
+from usagedeck.catalog.dimensions import Label, dimension, log_field
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import NotAllowed, TooLarge
 from usagedeck.query import Cursor, Direction, Filter, LogQuery, Query, Selection, parse_search
 from usagedeck.sql import Statement

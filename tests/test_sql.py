@@ -10,7 +10,9 @@ import pytest
 
 from tests.house import NOON, House
 from usagedeck import listing, report, sql
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension, log_field
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.query import Cursor, Direction, Filter, LogQuery, Op, Query, RawValue, Selection, Word, parse_search
 from usagedeck.seals import Cut, Slice

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usagedeck import sql
-from usagedeck.catalog import Subject, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.kinds import Subject
 from usagedeck.query import Cursor, Direction, LogQuery, Selection, parse_filter, parse_search
 from usagedeck.sql import Scope, steps
 from usagedeck.stretches import Stretch

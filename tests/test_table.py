@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usagedeck.catalog import Type
+from usagedeck.catalog.kinds import Type
 from usagedeck.table import Column, Table, csv_lines, json_rows, plain
 from usagedeck.times import zone
 

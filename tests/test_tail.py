@@ -11,7 +11,8 @@ from tests.house import NOON, House, StillClock, build_house
 from tests.waiting import until
 from usagedeck import tail as tail_module
 from usagedeck.access import Permission, View, Who
-from usagedeck.catalog import Subject, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import InvalidInput, NotAllowed, TooBusy
 from usagedeck.events import version

@@ -12,7 +12,9 @@ from typer.testing import CliRunner, Result
 
 from tests.house import House, StillClock, build_house, served
 from usagedeck import listing, report, verify
-from usagedeck.catalog import DIMENSIONS, ROLLUPS, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.cli import app
 from usagedeck.cli import verify as command
 from usagedeck.deck import SERVER_FILE, Deck, open_deck

@@ -13,23 +13,11 @@ import typer
 
 from usagedeck.access import OF_ROLE, USUAL, Permission, Role, Who
 from usagedeck.admin.rights import RIGHTS, Reach, Right, grantable
-from usagedeck.catalog import (
-    DIMENSIONS,
-    FIELDS,
-    KINDS,
-    METRICS,
-    SIDES,
-    Dimension,
-    Field,
-    Label,
-    Metric,
-    Ratio,
-    Single,
-    Subject,
-    Sum,
-    Type,
-    fields,
-)
+from usagedeck.catalog.dimensions import DIMENSIONS, Dimension, Label
+from usagedeck.catalog.fields import FIELDS, SIDES, Field, fields
+from usagedeck.catalog.formulas import Ratio, Single, Sum
+from usagedeck.catalog.kinds import KINDS, Subject, Type
+from usagedeck.catalog.metrics import METRICS, Metric
 from usagedeck.cli import app as cli
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.ranges import EXAMPLES

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from usagedeck.catalog import Type
+from usagedeck.catalog.kinds import Type
 from usagedeck.deck import Deck
 from usagedeck.directory.audit_log import Entry
 from usagedeck.errors import InvalidInput

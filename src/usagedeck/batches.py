@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from usagedeck.addresses import kept_ip
-from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, Subject, Type, fields
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import DECIMALS, KINDS, MAX_AMOUNT, Subject, Type
 from usagedeck.errors import InvalidInput
 from usagedeck.events import Event, EventReader, Rejection, Stamp, new_id, quarters_of, route_of, shape
 from usagedeck.exchanges import ExchangeReader, Fate, Parted, beside, may_carry, part, time_of

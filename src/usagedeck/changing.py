@@ -15,7 +15,12 @@ from typing import Any
 
 from usagedeck import access, report, sql
 from usagedeck.access import View, Who
-from usagedeck.catalog import CURRENCY, DECIMALS, DIMENSIONS, MEASURES, Dimension, Label, Metric, Ratio, Sum, Type, columns_in
+from usagedeck.catalog.dimensions import DIMENSIONS, Dimension, Label
+from usagedeck.catalog.fields import columns_in
+from usagedeck.catalog.formulas import Ratio, Sum
+from usagedeck.catalog.kinds import CURRENCY, DECIMALS, Type
+from usagedeck.catalog.measures import MEASURES
+from usagedeck.catalog.metrics import Metric
 from usagedeck.deck import Deck
 from usagedeck.query import ChangeQuery, Selection, refuse_unattributable
 from usagedeck.report import About

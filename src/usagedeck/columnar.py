@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from usagedeck.addresses import kept_ip
-from usagedeck.catalog import MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
+from usagedeck.catalog.dimensions import MAX_ATTRIBUTE_KEY
+from usagedeck.catalog.fields import Field, fields
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.errors import InvalidInput
 from usagedeck.events import Stamp, route_of
 from usagedeck.readers.columns import LIST, TEXT, Columns, Mask

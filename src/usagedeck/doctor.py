@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from usagedeck import __version__
-from usagedeck.catalog import Beside, Subject
+from usagedeck.catalog.kinds import Beside, Subject
 from usagedeck.deck import Deck
 from usagedeck.store import inspection, schema
 from usagedeck.store.expiry import Ages

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from usagedeck.catalog import ERASED, NAMES, Beside, Label, Personal, Subject, personal
+from usagedeck.catalog.dimensions import NAMES, Label
+from usagedeck.catalog.fields import personal
+from usagedeck.catalog.kinds import ERASED, Beside, Personal, Subject
 from usagedeck.deck import Deck
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import Conflict, InvalidInput

@@ -16,7 +16,9 @@ import msgspec
 from msgspec import Meta
 
 from usagedeck.addresses import kept_ip
-from usagedeck.catalog import DECIMALS, KINDS, MAX_AMOUNT, MAX_ATTRIBUTE_KEY, Field, Subject, Type, fields
+from usagedeck.catalog.dimensions import MAX_ATTRIBUTE_KEY
+from usagedeck.catalog.fields import Field, fields
+from usagedeck.catalog.kinds import DECIMALS, KINDS, MAX_AMOUNT, Subject, Type
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.redacting import Redactor
 from usagedeck.seals import QUARTER

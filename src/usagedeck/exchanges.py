@@ -17,7 +17,9 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from usagedeck.catalog import MAX_COUNT, SIDES, WHOSE, Subject
+from usagedeck.catalog.dimensions import WHOSE
+from usagedeck.catalog.fields import SIDES
+from usagedeck.catalog.kinds import MAX_COUNT, Subject
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.readers.compressed import Decompressor
 from usagedeck.redacting import MARK, Redactor, Unsure

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from usagedeck import access, report, sql
 from usagedeck.access import View, Who
-from usagedeck.catalog import DIMENSIONS, FAILURES, Subject, Type
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.failures import FAILURES
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.deck import Deck
 from usagedeck.query import FailureQuery
 from usagedeck.report import About

@@ -10,7 +10,7 @@ from enum import StrEnum
 from usagedeck import access, audit, erasure, passwords
 from usagedeck.access import Role
 from usagedeck.audit import Actor
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.invitations import Invitation

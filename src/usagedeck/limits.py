@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from usagedeck import access
 from usagedeck.access import Permission, View, Who
-from usagedeck.catalog import Label, Type
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.kinds import Type
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.workspaces import Workspace

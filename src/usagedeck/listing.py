@@ -9,7 +9,8 @@ from itertools import chain
 
 from usagedeck import access, sql
 from usagedeck.access import View, Who
-from usagedeck.catalog import CURRENCY, DIMENSIONS, Subject, Type
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.kinds import CURRENCY, Subject, Type
 from usagedeck.deck import Deck
 from usagedeck.errors import NotFound
 from usagedeck.events import REVISION_STEP

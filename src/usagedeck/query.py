@@ -15,15 +15,11 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TypeAlias
 
-from usagedeck.catalog import (
-    MEASURES,
-    Dimension,
-    Field,
-    Metric,
-    Subject,
-    Type,
-    dimension,
-)
+from usagedeck.catalog.dimensions import Dimension, dimension
+from usagedeck.catalog.fields import Field
+from usagedeck.catalog.kinds import Subject, Type
+from usagedeck.catalog.measures import MEASURES
+from usagedeck.catalog.metrics import Metric
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.stretches import Stretch
 from usagedeck.times import parse_instant

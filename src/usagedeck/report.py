@@ -14,7 +14,9 @@ from typing import Any
 
 from usagedeck import access, sql
 from usagedeck.access import View, Who
-from usagedeck.catalog import CURRENCY, DIMENSIONS, METRICS, Dimension, Label, Subject, Type, Value
+from usagedeck.catalog.dimensions import DIMENSIONS, Dimension, Label
+from usagedeck.catalog.kinds import CURRENCY, Subject, Type, Value
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
 from usagedeck.query import Query, Selection, Word

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from usagedeck.catalog import Rollup
+from usagedeck.catalog.rollups import Rollup
 from usagedeck.floors import Floor, Floors
 from usagedeck.stretches import Stretch, both, joined, without
 from usagedeck.times import MINUTE, first_instant, local_date, zone

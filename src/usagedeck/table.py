@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from usagedeck.catalog import Type
+from usagedeck.catalog.kinds import Type
 from usagedeck.times import iso, iso_local
 
 Cell: TypeAlias = str | int | float | Decimal | bool | list[str] | Mapping[str, str] | None

@@ -20,7 +20,12 @@ import msgspec
 
 from usagedeck import listing, report, sql
 from usagedeck.access import Permission, Who, operator_scope
-from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, ROWS, Metric, Subject, Sum, log_field
+from usagedeck.catalog.dimensions import DIMENSIONS, log_field
+from usagedeck.catalog.formulas import Sum
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.measures import ROWS
+from usagedeck.catalog.metrics import METRICS, Metric
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck
 from usagedeck.directory.workspaces import Workspace
 from usagedeck.errors import InvalidInput, TooLarge

@@ -31,7 +31,8 @@ import pyarrow.parquet as pq
 
 from tests.bench import senders
 from tests.house import build_house
-from usagedeck.catalog import Subject, Type, fields
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.deck import SERVER_FILE, open_deck, system_clock
 from usagedeck.settings import Settings
 from usagedeck.store import schema

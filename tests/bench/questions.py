@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tests.bench.sets import END, LARGE, SMALL, ZONE
-from usagedeck.catalog import METRICS, Subject, dimension, fields
+from usagedeck.catalog.dimensions import dimension
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.query import Cursor, Direction, Query, Selection, parse_filter
 from usagedeck.ranges import parse_range
 from usagedeck.times import HOUR, MINUTE, zone

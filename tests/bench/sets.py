@@ -16,7 +16,8 @@ import msgspec
 
 from tests.bench import crowd, rows, traffic
 from usagedeck import admin
-from usagedeck.catalog import Label, Subject
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck, open_deck
 from usagedeck.demo import figures, products
 from usagedeck.settings import Settings

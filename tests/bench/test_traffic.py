@@ -10,7 +10,8 @@ import pytest
 from tests.bench import crowd, sets, traffic
 from tests.house import House
 from usagedeck import access, report
-from usagedeck.catalog import METRICS, Subject
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck, open_deck
 from usagedeck.query import Query, Selection
 from usagedeck.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 from tests.house import NOON, House
 from usagedeck import admin
 from usagedeck.access import Role
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.times import DAY, HOUR, MINUTE
 
 NOW = NOON + 450_000

@@ -7,7 +7,9 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Open
 from tests.browser.test_reading import in_both_themes
 from tests.waiting import until
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.metrics import METRICS
 
 
 def test_the_reference_names_everything(open_page: Open) -> None:

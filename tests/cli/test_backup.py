@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 from tests.house import NOON, build_house, served
 from tests.postgres import running
 from usagedeck import access, archive, backup, report
-from usagedeck.catalog import METRICS, ROLLUPS, Subject
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.cli import app
 from usagedeck.deck import RESTORING, SERVER_FILE, open_deck
 from usagedeck.errors import UsagedeckError

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from tests.house import NOON, House, StillClock, build_house, served
 from usagedeck import __version__, admin, doctor
-from usagedeck.catalog import ROLLUPS
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.cli import app
 from usagedeck.deck import SERVER_FILE, Deck, open_deck
 from usagedeck.errors import Conflict

@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 
 from tests.house import House, build_house, served
 from usagedeck import access, listing
-from usagedeck.catalog import Subject, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.kinds import Subject
 from usagedeck.cli import app, importing
 from usagedeck.cli.opening import opened
 from usagedeck.deck import SERVER_FILE, Deck, open_deck

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from usagedeck import cli
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.cli import demo as demo_module
 from usagedeck.cli import serving as serving_module
 from usagedeck.deck import SERVER_FILE, open_deck

@@ -3,7 +3,7 @@
 import pytest
 
 from usagedeck.access import Role
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.demo.companies import COMPANIES, HALCYON, MARLOW, NORA, PLAIN_MEMBER, TIN_FOX
 from usagedeck.demo.people import Company, Endpoint
 from usagedeck.demo.products import OFFERS

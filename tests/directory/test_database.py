@@ -13,7 +13,7 @@ from sqlalchemy import inspect, text
 from tests.directory.furnish import add_key
 from tests.house import NOON, StillClock
 from tests.postgres import Server
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory import keys
 from usagedeck.directory.api_keys import CONCURRENCY, ApiKey
 from usagedeck.directory.database import Kept, open_engine

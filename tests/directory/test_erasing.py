@@ -1,7 +1,8 @@
 """Who is erased goes from the directory with everything that is about them."""
 
 from tests.directory.furnish import add_key
-from usagedeck.catalog import ERASED, Label
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.kinds import ERASED
 from usagedeck.directory import keys
 from usagedeck.directory.repo import Directory
 

@@ -1,7 +1,7 @@
 """Display names, each in its workspace."""
 
 from tests.directory.furnish import add_key
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory import keys
 from usagedeck.directory.repo import Directory
 

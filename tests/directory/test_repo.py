@@ -2,7 +2,7 @@
 
 from tests.directory.furnish import add_key
 from tests.house import NOON, StillClock
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory import keys
 from usagedeck.directory.repo import Directory
 from usagedeck.directory.webhooks import Webhook

@@ -9,7 +9,10 @@ from tests.oracle.oracle import OTHER, Ask, Event
 from tests.oracle.world import World
 from usagedeck import listing, report
 from usagedeck.access import View, Who
-from usagedeck.catalog import METRICS, Subject, Type, dimension, fields
+from usagedeck.catalog.dimensions import dimension
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject, Type
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.query import Cursor, Filter, LogQuery, Query, Selection
 from usagedeck.table import Table
 from usagedeck.times import zone

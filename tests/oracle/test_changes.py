@@ -18,7 +18,9 @@ from tests.oracle.test_routes import with_nothing_sealed
 from tests.oracle.world import CHANGES, HOUR, WINDOWS, YEAR, World
 from usagedeck import changing
 from usagedeck.access import Permission, View, Who
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.changing import PLACES, rounded
 from usagedeck.errors import InvalidInput, NotAllowed
 from usagedeck.query import ChangeQuery, Filter, Selection

@@ -20,7 +20,10 @@ from tests.oracle.test_log import Even
 from tests.oracle.test_usage import LONG, OF_DELIVERIES, SIZES, ask
 from tests.oracle.world import DAY, HOUR, NOW, WINDOWS, YEAR, ZONES, World
 from usagedeck import listing, report
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, Type, dimension, fields, log_field
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject, Type
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.query import LogQuery, Selection, parse_filter, parse_search
 from usagedeck.table import Column
 from usagedeck.times import zone

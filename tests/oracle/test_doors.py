@@ -15,7 +15,8 @@ from tests.oracle import oracle
 from tests.oracle.asking import compare
 from tests.oracle.oracle import Ask
 from tests.oracle.world import KATHMANDU, LORD_HOWE, NEW_YORK, NOW, WINDOWS, YEAR, World
-from usagedeck.catalog import METRICS, Subject
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.times import zone
 
 EVERY_WINDOW = [*WINDOWS.values(), YEAR]

@@ -11,7 +11,10 @@ from tests.oracle.oracle import Event
 from tests.oracle.world import WINDOWS, YEAR, World
 from usagedeck import failing, listing, report
 from usagedeck.access import Permission, Who
-from usagedeck.catalog import FAILURES, METRICS, Subject, dimension, log_field
+from usagedeck.catalog.dimensions import dimension, log_field
+from usagedeck.catalog.failures import FAILURES
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.query import FailureQuery, Filter, LogQuery, Query, Selection
 from usagedeck.times import zone
 from usagedeck.windows import Interval, Window

@@ -11,7 +11,8 @@ import pytest
 from tests.oracle.asking import compare
 from tests.oracle.oracle import Ask, Event, holds, values_of
 from tests.oracle.world import NOW, YEAR, World
-from usagedeck.catalog import DIMENSIONS, Subject, Type, dimension
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.query import Filter, Op, parse_filter
 
 SETS = ("eq", "neq", "in", "not_in")

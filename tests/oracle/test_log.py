@@ -11,7 +11,9 @@ from tests.oracle.asking import compare, log_pages
 from tests.oracle.oracle import Ask, Event
 from tests.oracle.world import LABELS, NOW, WINDOWS, YEAR, World
 from usagedeck import listing
-from usagedeck.catalog import Label, Subject, fields, log_field
+from usagedeck.catalog.dimensions import Label, log_field
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
 from usagedeck.query import Cursor, Direction, LogQuery, Selection, parse_search
 from usagedeck.sql import UNKNOWN
 from usagedeck.stretches import Stretch

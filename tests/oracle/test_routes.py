@@ -11,7 +11,10 @@ from tests.oracle.oracle import ACTIVITY, Ask
 from tests.oracle.world import NOW, WINDOWS, YEAR, ZONES, World
 from usagedeck import report, sql
 from usagedeck.access import View, Who
-from usagedeck.catalog import DIMENSIONS, METRICS, ROLLUPS, Subject, dimension
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck
 from usagedeck.query import Filter, RawValue
 from usagedeck.seals import Ledger

@@ -12,7 +12,9 @@ from tests.oracle.oracle import Ask
 from tests.oracle.world import NEW_YORK, NOW, OWNERS, WINDOWS, YEAR, ZONES, World
 from usagedeck import listing, report
 from usagedeck.access import Permission, View
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension, log_field
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import NotAllowed
 from usagedeck.query import Filter, LogQuery, Selection
 from usagedeck.store.merging import monday

@@ -14,7 +14,9 @@ from tests.oracle.oracle import ACTIVITY, ADDITIVE, DELIVERY_METRICS, REQUEST_ME
 from tests.oracle.world import NEW_YORK, NOW, WINDOWS, YEAR, ZONES, World
 from usagedeck import report
 from usagedeck.access import View
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, dimension
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import TooLarge
 from usagedeck.query import Filter, Query, Selection
 from usagedeck.table import Row

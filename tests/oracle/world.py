@@ -15,7 +15,7 @@ from tests.house import House, StillClock, build_house
 from tests.oracle.oracle import ABSENT_NUMBERS, AMOUNTS, Arrival, Event, joined, kept
 from usagedeck import admin
 from usagedeck.access import Permission
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import open_deck
 from usagedeck.settings import Settings
 from usagedeck.times import parse_instant

@@ -15,7 +15,9 @@ from typing import Any
 
 from tests.house import NOON
 from usagedeck.access import View
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject, Type
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.kinds import Subject, Type
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.meters import Kind
 from usagedeck.query import Op
 from usagedeck.times import HOUR

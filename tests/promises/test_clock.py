@@ -10,7 +10,9 @@ import pytest
 from tests.house import NOON, House, StillClock, build_house, keyed, served
 from tests.promises.counting import zone
 from usagedeck import access, listing, report
-from usagedeck.catalog import METRICS, Subject, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck, Throttle, open_deck
 from usagedeck.errors import TooBusy
 from usagedeck.query import LogQuery, Query, Selection

@@ -28,7 +28,8 @@ from tests.waiting import until
 from tests.web.conftest import Place, opened
 from usagedeck import admin, limits
 from usagedeck.access import Permission, Role, who_by_key
-from usagedeck.catalog import Label, Subject
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.kinds import Subject
 from usagedeck.directory import keys
 from usagedeck.exchanges import Fate
 from usagedeck.meters import Kind

@@ -20,7 +20,7 @@ from tests.processes import Process, process, server
 from tests.promises.ledger import Ledger, ask, make_event, reconcile, stored, sums
 from tests.waiting import until
 from usagedeck import access, admin
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import open_deck
 from usagedeck.meters import Kind
 from usagedeck.settings import Settings

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 
 from tests.house import StillClock, build_house
 from tests.store.test_schema import described
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import open_deck
 from usagedeck.directory.repo import Directory
 from usagedeck.settings import Settings

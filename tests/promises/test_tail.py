@@ -13,7 +13,8 @@ from tests.following import PATH, follow
 from tests.house import NOON, House, StillClock, build_house
 from tests.processes import server
 from tests.waiting import until
-from usagedeck.catalog import Subject, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck, open_deck
 from usagedeck.query import LogQuery, Selection
 from usagedeck.settings import Settings

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.readers.reading import events, refusals
-from usagedeck.catalog import FIELDS, KINDS, Subject, fields
+from usagedeck.catalog.fields import FIELDS, fields
+from usagedeck.catalog.kinds import KINDS, Subject
 from usagedeck.errors import InvalidInput
 from usagedeck.readers.formats import Format
 from usagedeck.readers.mapping import ALIASES, Plan

@@ -7,7 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from usagedeck.catalog import FIELDS, Label, Personal, Subject
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.kinds import Personal, Subject
 from usagedeck.sql import Statement
 from usagedeck.store.blanking import Blanker
 from usagedeck.store.erased import Counts, Erased

@@ -22,7 +22,11 @@ from tests.test_columnar import file, imported
 from tests.waiting import until
 
 from usagedeck import admin, ingest, listing, report
-from usagedeck.catalog import DIMENSIONS, METRICS, NAMES, ROLLUPS, Label, Subject, attribute, fields
+from usagedeck.catalog.dimensions import DIMENSIONS, NAMES, Label, attribute
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import Conflict, InvalidInput, StoreFailed
 from usagedeck.query import LogQuery, Query, Selection

@@ -12,7 +12,11 @@ from tests.house import House, StillClock, build_house
 from tests.store.test_rollup import Crash, during, request
 
 from usagedeck import admin, listing, report
-from usagedeck.catalog import METRICS, ROLLUPS, Subject, dimension, fields
+from usagedeck.catalog.dimensions import dimension
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck, open_deck
 from usagedeck.events import Rejection
 from usagedeck.floors import Floor

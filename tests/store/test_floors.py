@@ -13,7 +13,11 @@ from tests.store.test_expiry import NEW_YORK, expire, rows
 from tests.store.test_rollup import Crash, request
 
 from usagedeck import admin, changing, doctor, listing, report, verify
-from usagedeck.catalog import METRICS, ROLLUPS, Label, Subject, dimension, fields
+from usagedeck.catalog.dimensions import Label, dimension
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import StoreFailed
 from usagedeck.floors import Floor, Floors

@@ -11,7 +11,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.errors import Conflict, QueryTooHeavy, StorageFull, StoreFailed, TooBusy
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from tests.house import NOON, House, StillClock
 
 from usagedeck import report
-from usagedeck.catalog import METRICS, Subject
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.query import Query, Selection
 from usagedeck.store.merging import Merger, monday
 from usagedeck.times import DAY, HOUR, MINUTE, iso, parse_instant, zone

@@ -14,7 +14,10 @@ import pytest
 from tests.house import House, StillClock, build_house
 
 from usagedeck import sql
-from usagedeck.catalog import METRICS, ROLLUPS, Subject, dimension
+from usagedeck.catalog.dimensions import dimension
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import StoreFailed
 from usagedeck.events import version

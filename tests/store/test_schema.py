@@ -12,7 +12,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from tests.house import NOON
 
-from usagedeck.catalog import FIELDS, Field, Label, Subject, Type, fields
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.fields import FIELDS, Field, fields
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.deck import open_deck, system_clock
 from usagedeck.errors import Conflict
 from usagedeck.floors import Floor

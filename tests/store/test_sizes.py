@@ -5,7 +5,7 @@ import threading
 import pytest
 from tests.house import House, StillClock, build_house
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck, open_deck
 from usagedeck.settings import Settings
 from usagedeck.store import sizes as module

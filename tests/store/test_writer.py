@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.errors import StorageFull, StoreFailed, TooBusy
 from usagedeck.events import version
 from usagedeck.store import writer as writer_module

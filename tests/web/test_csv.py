@@ -14,7 +14,10 @@ from tests.house import NOON, build_house
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import Town, at, build_town
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import StoreFailed
 from usagedeck.sql import Statement
 from usagedeck.store.clickhouse import Store

@@ -17,7 +17,7 @@ from tests.web.test_joining import token_of
 from tests.web.test_problems import problem
 from usagedeck import admin
 from usagedeck.access import Role
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.oidc import Provider
 from usagedeck.settings import Settings
 from usagedeck.times import MINUTE

@@ -15,7 +15,7 @@ from tests.house import House
 from tests.web.conftest import Place
 from tests.web.sending import EVENT, LINE, ONE, send, totals
 from tests.web.test_problems import problem
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.errors import StoreFailed, TooBusy
 from usagedeck.store import writer
 from usagedeck.store.clickhouse import Store

@@ -14,7 +14,7 @@ from tests.web.test_account import PASSWORD, audit, signed_in
 from tests.web.test_problems import problem
 from usagedeck import admin
 from usagedeck.access import Permission, Role
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.times import DAY, iso
 
 _numbers = count()

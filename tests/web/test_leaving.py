@@ -11,7 +11,7 @@ import pytest
 from tests.house import NOON
 from tests.waiting import until
 from tests.web.conftest import Place, opened
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.times import DAY, HOUR, iso
 
 LONG = {"start": NOON - DAY, "end": NOON}

@@ -11,7 +11,8 @@ from tests.house import NOON, House, build_house
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import EVENTS, Town, at, build_town
-from usagedeck.catalog import Subject, fields
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
 from usagedeck.errors import QueryTooHeavy
 from usagedeck.query import Cursor, Direction
 

@@ -13,7 +13,10 @@ from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.strict import check_detail, check_invalid, check_series, check_table
 from tests.wire.town import END, START, build_town
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.query import Op
 from usagedeck.times import DAY
 from usagedeck.web.elevenlabs.wire import log_columns, usage_columns

@@ -21,7 +21,9 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.web.conftest import Place
 from tests.wire.town import build_town
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.web.app import TAGS, openapi
 
 METHODS = ("get", "post", "put", "patch", "delete")

@@ -17,7 +17,7 @@ from tests.web.conftest import Place, opened
 from tests.web.sending import EVENT, LINE, ONE, send, totals
 from tests.web.test_ingest_trouble import eventually
 from tests.web.test_problems import problem
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.store.clickhouse import Store
 
 ROOM = 2**20

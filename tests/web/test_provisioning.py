@@ -13,7 +13,7 @@ from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from usagedeck import access, admin
 from usagedeck.access import Permission
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.times import iso
 from usagedeck.web.provisioning import CALLS
 

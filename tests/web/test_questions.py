@@ -12,7 +12,8 @@ from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import EVENTS, TTS, Town, at, build_town
 from usagedeck import admin
-from usagedeck.catalog import METRICS, Subject
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.times import DAY, HOUR
 from usagedeck.web import api
 

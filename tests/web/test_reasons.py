@@ -14,7 +14,10 @@ from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from usagedeck import admin
 from usagedeck.access import Permission
-from usagedeck.catalog import FAILURES, METRICS, Label, Subject
+from usagedeck.catalog.dimensions import Label
+from usagedeck.catalog.failures import FAILURES
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.times import DAY, iso
 
 START = NOON - 2 * DAY

@@ -10,7 +10,10 @@ from tests.house import NOON
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import Town, build_town
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.query import Op
 
 WINDOW = {"start": "2026-10-31T00:00:00Z", "end": "2026-11-04T00:00:00Z"}

@@ -9,7 +9,7 @@ from tests.house import House, build_house
 from usagedeck import admin
 from usagedeck.access import USUAL, Permission, Role
 from usagedeck.admin.names import Auth
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 
 BEGAN, ENDS = "2026-11-10T05:00:00.000Z", "2026-12-10T05:00:00.000Z"

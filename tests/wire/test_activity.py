@@ -11,7 +11,7 @@ from tests.wire.conftest import Offices
 from tests.wire.strict import invalid, refused
 from usagedeck import admin
 from usagedeck.access import Permission
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 
 HOOK = WebhookHmacSettings(name="New", webhook_url="https://new.test/hook")
 

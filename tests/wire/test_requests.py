@@ -9,7 +9,7 @@ from elevenlabs.types.workspace_analytics_query_response_model import WorkspaceA
 from tests.house import NOON
 from tests.wire.strict import invalid, refused
 from tests.wire.town import END, EVENTS, START, Town, at, key_hash
-from usagedeck.catalog import FIELDS
+from usagedeck.catalog.fields import FIELDS
 from usagedeck.times import DAY
 
 IDS = [str(e["id"]) for e in EVENTS]

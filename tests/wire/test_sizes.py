@@ -9,7 +9,7 @@ from elevenlabs import ElevenLabs
 from tests.house import NOON, House, served
 from tests.wire.strict import refused
 from usagedeck import admin
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.times import DAY, MINUTE
 from usagedeck.web.elevenlabs import calls, errors
 

@@ -24,7 +24,8 @@ from elevenlabs.workspace.usage.types import (
 from tests.wire.strict import listed
 from usagedeck.access import Permission
 from usagedeck.admin import CURRENCIES
-from usagedeck.catalog import DIMENSIONS, METRICS
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.web.app import openapi
 from usagedeck.web.elevenlabs.activity import _ACTIVITIES
 from usagedeck.web.elevenlabs.people import SEATS

@@ -13,7 +13,7 @@ from typing import Any
 from tests.house import House, build_house
 from usagedeck import admin
 from usagedeck.access import Permission, Role
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 from usagedeck.times import parse_instant
 

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from usagedeck import erasure
 from usagedeck.admin.command import Answer, Command, Doing, Id, workspace_of
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 
 

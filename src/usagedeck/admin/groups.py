@@ -19,7 +19,7 @@ from usagedeck.admin.command import (
     told,
     workspace_of,
 )
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 from usagedeck.times import iso
 

@@ -7,7 +7,9 @@ import msgspec
 from usagedeck import backup, doctor, verify
 from usagedeck.access import operator_scope
 from usagedeck.admin.command import Answer, Command, Doing, Id, workspace_of
-from usagedeck.catalog import Subject, dimension, metric
+from usagedeck.catalog.dimensions import dimension
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import metric
 from usagedeck.deck import Deck
 from usagedeck.query import Query, Selection, parse_filter
 from usagedeck.ranges import parse_range

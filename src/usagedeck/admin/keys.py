@@ -10,7 +10,7 @@ from usagedeck import erasure
 from usagedeck.access import USUAL, Permission
 from usagedeck.addresses import network
 from usagedeck.admin.command import Answer, Command, Credits, Doing, Id, Name, given, instant, since, told, workspace_of
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.api_keys import CONCURRENCY, ApiKey

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from usagedeck import erasure
 from usagedeck.admin.command import Answer, Command, Doing, Id, Name, instant, names_needed, not_found, since, told, workspace_of
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 from usagedeck.directory.webhooks import Webhook
 from usagedeck.times import iso

@@ -5,7 +5,7 @@ from msgspec import UNSET, UnsetType
 from usagedeck import erasure
 from usagedeck.access import Role
 from usagedeck.admin.command import Answer, Command, Credits, Doing, Email, Id, given, not_found, since, told, workspace_of
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.people import Member, User

@@ -6,7 +6,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from usagedeck.admin.command import Answer, Command, Credits, Doing, Id, Name, given, told, workspace_of
 from usagedeck.admin.keys import CreateKey, create_key
-from usagedeck.catalog import MAX_ATTRIBUTE_KEY, Subject, Type, fields
+from usagedeck.catalog.dimensions import MAX_ATTRIBUTE_KEY
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.directory.workspaces import Workspace

@@ -10,7 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from usagedeck.access import View
-from usagedeck.catalog import DELIVERED, DIMENSIONS, METRICS, ROWS, Subject, dimension, log_field, metric
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.measures import DELIVERED, ROWS
+from usagedeck.catalog.metrics import METRICS, metric
 from usagedeck.cli.common import DataDir, say, settings_of
 from usagedeck.cli.following import Printer, follow
 from usagedeck.cli.printing import Aligned, columns_of

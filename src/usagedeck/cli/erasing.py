@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from usagedeck import admin
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.cli.common import AsJson, DataDir, WorkspaceId, carry_out, print_json, running_server, say, settings_of
 from usagedeck.errors import InvalidInput
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from usagedeck.catalog import Subject, Type
+from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.cli.common import say
 from usagedeck.cli.printing import Aligned, cells_of, columns_of
 from usagedeck.cli.reaching import Asked, Reach

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from usagedeck.catalog import Type
+from usagedeck.catalog.kinds import Type
 from usagedeck.table import Cell, Column
 from usagedeck.times import iso_local, parse_instant
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from usagedeck.access import Role
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.demo import figures
 from usagedeck.demo.figures import Curve
 

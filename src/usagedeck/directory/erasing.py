@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
-from usagedeck.catalog import ERASED, NAMES, Label
+from usagedeck.catalog.dimensions import NAMES, Label
+from usagedeck.catalog.kinds import ERASED
 from usagedeck.directory.schema import (
     api_keys,
     audit_log,

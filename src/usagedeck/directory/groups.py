@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, insert, select
 
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory.database import Database, Kept
 from usagedeck.directory.schema import group_members, groups, labels
 

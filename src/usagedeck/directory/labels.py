@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory.database import Database
 from usagedeck.directory.schema import api_keys, groups, labels, members, service_accounts, users, webhooks, workspaces
 

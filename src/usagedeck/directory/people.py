@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory.database import Database
 from usagedeck.directory.schema import api_keys, group_members, labels, members, service_accounts, sessions, users, workspaces
 from usagedeck.directory.workspaces import Workspace

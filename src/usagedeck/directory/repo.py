@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from usagedeck.catalog import ERASED, ERASED_LABEL, NAMES, Label
+from usagedeck.catalog.dimensions import NAMES, Label
+from usagedeck.catalog.kinds import ERASED, ERASED_LABEL
 from usagedeck.directory import keys
 from usagedeck.directory.api_keys import ApiKeys, OperatorKeys
 from usagedeck.directory.audit_log import AuditLog

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, select, update
 
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory.database import Database
 from usagedeck.directory.schema import api_keys, group_members, labels, members, service_accounts
 from usagedeck.errors import Conflict

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, select
 
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory.database import Database
 from usagedeck.directory.schema import labels, webhooks
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from usagedeck.catalog import Field, Type
+from usagedeck.catalog.fields import Field
+from usagedeck.catalog.kinds import Type
 from usagedeck.errors import InvalidInput
 from usagedeck.times import parse_instant
 

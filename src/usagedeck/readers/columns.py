@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from usagedeck.catalog import ATTRIBUTE, DECIMALS, KINDS, MAX_AMOUNT, Field, Subject, Type, log_field
+from usagedeck.catalog.dimensions import ATTRIBUTE, log_field
+from usagedeck.catalog.fields import Field
+from usagedeck.catalog.kinds import DECIMALS, KINDS, MAX_AMOUNT, Subject, Type
 from usagedeck.readers.mapping import Layout
 from usagedeck.readers.rows import Refusal, Row
 

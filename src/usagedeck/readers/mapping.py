@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from usagedeck.catalog import ATTRIBUTE, BOTH, KINDS, Field, Subject, fields, log_field
+from usagedeck.catalog.dimensions import ATTRIBUTE, log_field
+from usagedeck.catalog.fields import Field, fields
+from usagedeck.catalog.kinds import BOTH, KINDS, Subject
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.readers.cells import Convert, from_text
 from usagedeck.readers.rows import Refusal, Row, RowIds

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from usagedeck.catalog import Field, Type
+from usagedeck.catalog.fields import Field
+from usagedeck.catalog.kinds import Type
 from usagedeck.errors import InvalidInput
 from usagedeck.readers import columns
 from usagedeck.readers.cells import Convert, from_text

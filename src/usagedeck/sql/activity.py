@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-from usagedeck.catalog import Measure
+from usagedeck.catalog.measures import Measure
 from usagedeck.query import Query
 from usagedeck.sql.conditions import where
 from usagedeck.sql.split import Series, grouped, split_by

@@ -6,7 +6,9 @@ exact: it is found by comparing products of sums, and nothing is divided.
 
 from collections.abc import Sequence
 
-from usagedeck.catalog import DECIMALS, Dimension, Ratio, Sum
+from usagedeck.catalog.dimensions import Dimension
+from usagedeck.catalog.formulas import Ratio, Sum
+from usagedeck.catalog.kinds import DECIMALS
 from usagedeck.query import ChangeQuery
 from usagedeck.sql.conditions import expression, where
 from usagedeck.sql.plan import Plan, measures_of

@@ -1,6 +1,7 @@
 """What proves a rollup: what it says of some cells beside what the events say of them."""
 
-from usagedeck.catalog import ROLLUPS, VALUES
+from usagedeck.catalog.measures import VALUES
+from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.query import Selection
 from usagedeck.seals import Slice
 from usagedeck.sql.conditions import sealed

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
-from usagedeck.catalog import ATTRIBUTE, DECIMALS, JOINING, Dimension, Field, Subject, Type, fields
+from usagedeck.catalog.dimensions import ATTRIBUTE, Dimension
+from usagedeck.catalog.fields import JOINING, Field, fields
+from usagedeck.catalog.kinds import DECIMALS, Subject, Type
 from usagedeck.query import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Selection, Word
 from usagedeck.seals import QUARTER, Slice
 from usagedeck.sql.statement import Binder, Scope

@@ -7,7 +7,9 @@ answer, so an estimate that is wrong or old does no harm.
 from collections.abc import Sequence
 from typing import Protocol
 
-from usagedeck.catalog import JOINING, Measure, Subject
+from usagedeck.catalog.fields import JOINING
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.measures import Measure
 from usagedeck.query import Op, Query, Selection
 from usagedeck.stretches import Stretch
 from usagedeck.times import DAY, WEEK

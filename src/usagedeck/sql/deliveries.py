@@ -8,7 +8,8 @@ attempt: what became of the delivery is its last attempt's, all else its first o
 
 from collections.abc import Iterable, Sequence
 
-from usagedeck.catalog import JOINING, OK_DELIVERY, OUTCOMES, TOOK, TRIES, columns_in, fields
+from usagedeck.catalog.fields import JOINING, OUTCOMES, columns_in, fields
+from usagedeck.catalog.measures import OK_DELIVERY, TOOK, TRIES
 from usagedeck.query import Selection
 from usagedeck.sql.conditions import around, matching
 from usagedeck.sql.statement import Binder, Scope

@@ -7,21 +7,10 @@ names places (seals and cells) and no ids.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from usagedeck.catalog import (
-    CAUSE,
-    ERASED,
-    NAMES,
-    ROLLUPS,
-    SIDES,
-    Beside,
-    Field,
-    Personal,
-    Rollup,
-    Subject,
-    Type,
-    fields,
-    personal,
-)
+from usagedeck.catalog.dimensions import NAMES
+from usagedeck.catalog.fields import CAUSE, SIDES, Field, fields, personal
+from usagedeck.catalog.kinds import ERASED, Beside, Personal, Subject, Type
+from usagedeck.catalog.rollups import ROLLUPS, Rollup
 from usagedeck.seals import Cut, Slice
 from usagedeck.sql.conditions import counting
 from usagedeck.sql.statement import Binder, Statement

@@ -1,6 +1,7 @@
 """The headers and bodies of one event: first the event, as its scope sees it, then what it brought."""
 
-from usagedeck.catalog import SIDES, Beside, Subject
+from usagedeck.catalog.fields import SIDES
+from usagedeck.catalog.kinds import Beside, Subject
 from usagedeck.query import Selection
 from usagedeck.sql.conditions import where, whose
 from usagedeck.sql.statement import Binder, Scope, Statement

@@ -1,6 +1,7 @@
 """What failed: errors in groups, with how many, since when, and how many are affected."""
 
-from usagedeck.catalog import DIMENSIONS, FAILURES
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.failures import FAILURES
 from usagedeck.query import FailureQuery
 from usagedeck.sql.conditions import expression, where
 from usagedeck.sql.split import as_text

@@ -8,7 +8,8 @@ and the offsets of a zone come as values.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from usagedeck.catalog import Field, Type
+from usagedeck.catalog.fields import Field
+from usagedeck.catalog.kinds import Type
 from usagedeck.query import LogQuery
 from usagedeck.sql.conditions import expression
 from usagedeck.sql.log import compile_rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.query import Selection
 from usagedeck.sql.conditions import where
 from usagedeck.sql.log import Arrivals, select_arrivals

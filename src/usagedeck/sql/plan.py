@@ -12,7 +12,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from usagedeck.catalog import DELIVERED, MEASURES, ROLLUPS, ROWS, Measure, Rollup, Sum
+from usagedeck.catalog.formulas import Sum
+from usagedeck.catalog.measures import DELIVERED, MEASURES, ROWS, Measure
+from usagedeck.catalog.rollups import ROLLUPS, Rollup
 from usagedeck.query import Query, Selection
 from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece, Slice
 from usagedeck.sql.costs import FEW, UNKNOWN, Sizes, events_are_cheaper

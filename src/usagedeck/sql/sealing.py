@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from usagedeck.catalog import ROLLUPS, Rollup
+from usagedeck.catalog.rollups import ROLLUPS, Rollup
 from usagedeck.seals import QUARTER, Cut
 from usagedeck.sql.conditions import MAX_DURATION
 from usagedeck.sql.statement import Binder, Statement

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from usagedeck.catalog import Dimension, Type
+from usagedeck.catalog.dimensions import Dimension
+from usagedeck.catalog.kinds import Type
 from usagedeck.sql.conditions import expression
 from usagedeck.sql.statement import Binder
 

@@ -6,7 +6,10 @@ An answer is put together from parts with the same columns: what the rollup of i
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from usagedeck.catalog import Measure, Metric, Sum, rollup_table
+from usagedeck.catalog.formulas import Sum
+from usagedeck.catalog.measures import Measure
+from usagedeck.catalog.metrics import Metric
+from usagedeck.catalog.rollups import rollup_table
 from usagedeck.query import Query, Word
 from usagedeck.sql.activity import active
 from usagedeck.sql.conditions import sealed, where

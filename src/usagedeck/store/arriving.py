@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.store.writer import Lines
 
 

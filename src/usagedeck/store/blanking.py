@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from usagedeck.catalog import ERASED, NAMES, Personal, Subject, personal
+from usagedeck.catalog.dimensions import NAMES
+from usagedeck.catalog.fields import personal
+from usagedeck.catalog.kinds import ERASED, Personal, Subject
 from usagedeck.store.erased import Erased
 from usagedeck.store.writer import Block, Lines
 

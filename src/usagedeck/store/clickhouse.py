@@ -20,7 +20,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from usagedeck.catalog import Beside, Subject
+from usagedeck.catalog.kinds import Beside, Subject
 from usagedeck.errors import Conflict, TooBusy
 from usagedeck.events import version
 from usagedeck.settings import Settings

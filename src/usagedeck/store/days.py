@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from usagedeck.catalog import Rollup
+from usagedeck.catalog.rollups import Rollup
 from usagedeck.seals import UTC, Cut
 from usagedeck.stretches import Stretch
 from usagedeck.times import DAY

@@ -15,7 +15,9 @@ from typing import Protocol
 
 import msgspec
 
-from usagedeck.catalog import MEASURES, ROLLUPS, VALUES, Measure, Rollup, Subject
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.measures import MEASURES, VALUES, Measure
+from usagedeck.catalog.rollups import ROLLUPS, Rollup
 from usagedeck.floors import Floors
 from usagedeck.seals import QUARTER, UTC, Cut, Ledger, Piece
 from usagedeck.sql import Bound, Statement, fill, source

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Protocol
 
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.sql import Bound, Statement
 from usagedeck.table import Row
 

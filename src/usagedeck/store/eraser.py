@@ -23,7 +23,10 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
-from usagedeck.catalog import NAMES, Beside, Rollup, Subject, fields
+from usagedeck.catalog.dimensions import NAMES
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Beside, Subject
+from usagedeck.catalog.rollups import Rollup
 from usagedeck.errors import StoreFailed
 from usagedeck.events import REVISION_STEP
 from usagedeck.seals import QUARTER, Cut

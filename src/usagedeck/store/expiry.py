@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Protocol
 
-from usagedeck.catalog import ROLLUPS, Beside, Subject, rollup_table
+from usagedeck.catalog.kinds import Beside, Subject
+from usagedeck.catalog.rollups import ROLLUPS, rollup_table
 from usagedeck.floors import NO_FLOOR, Floor, Floors
 from usagedeck.seals import Cut
 from usagedeck.sql import Bound, Statement

@@ -18,7 +18,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from usagedeck.catalog import ROLLUPS, Subject, rollup_table
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.rollups import ROLLUPS, rollup_table
 from usagedeck.errors import StoreFailed
 from usagedeck.floors import Floor, Floors
 from usagedeck.seals import EVERYBODY, UTC, Cut, Ledger, Seal

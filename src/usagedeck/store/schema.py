@@ -10,7 +10,10 @@ Times are integers, epoch milliseconds UTC: the engine is never asked about zone
 
 from collections.abc import Sequence
 
-from usagedeck.catalog import DECIMALS, SIDES, WHOSE, Beside, Field, Rollup, Subject, Type, fields
+from usagedeck.catalog.dimensions import WHOSE
+from usagedeck.catalog.fields import SIDES, Field, fields
+from usagedeck.catalog.kinds import DECIMALS, Beside, Subject, Type
+from usagedeck.catalog.rollups import Rollup
 from usagedeck.events import REVISION_STEP, version
 from usagedeck.times import DAY, SECOND
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Protocol
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.sql import Statement
 from usagedeck.store.rounds import Rounds
 from usagedeck.stretches import Stretch

@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Protocol
 
 from usagedeck import sql
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.events import version
 from usagedeck.meters import ZERO, Amounts, Kind, Party, add, parties
 from usagedeck.query import Query, Selection

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.errors import StorageFull, TooBusy
 from usagedeck.events import version, with_version, with_version_of
 from usagedeck.exchanges import Carrying

@@ -9,7 +9,10 @@ from fastapi import Query as Param
 from pydantic import Field
 
 from usagedeck import access, listing, report
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Subject, Type, dimension, fields, log_field, metric
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
+from usagedeck.catalog.fields import FIELDS, fields
+from usagedeck.catalog.kinds import Subject, Type
+from usagedeck.catalog.metrics import METRICS, metric
 from usagedeck.errors import InvalidInput
 from usagedeck.query import Cursor, LogQuery, Op, Query
 from usagedeck.table import Column, Table, csv_lines, json_rows

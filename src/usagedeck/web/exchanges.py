@@ -8,7 +8,7 @@ from fastapi import Query as Param
 from pydantic import BaseModel, ConfigDict, Field
 
 from usagedeck import listing
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.exchanges import Kept
 from usagedeck.times import iso, parse_instant
 from usagedeck.web.asking import QuestionRoute

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import FileResponse, PlainTextResponse
 
 from usagedeck import __version__
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck
 from usagedeck.errors import NotAllowed
 from usagedeck.identity import BACK

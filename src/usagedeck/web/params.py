@@ -6,7 +6,7 @@ from fastapi import Query as Param
 from pydantic import BaseModel, ConfigDict, Field
 
 from usagedeck.access import View, Who
-from usagedeck.catalog import Subject
+from usagedeck.catalog.kinds import Subject
 from usagedeck.errors import InvalidInput, did_you_mean
 from usagedeck.query import Selection, parse_filter, parse_search
 from usagedeck.ranges import EXAMPLES, parse_range

@@ -8,7 +8,10 @@ from pydantic import BaseModel, Field
 
 from usagedeck import access, changing, failing
 from usagedeck.access import Who
-from usagedeck.catalog import DIMENSIONS, FAILURES, METRICS, Subject, Type, dimension, metric
+from usagedeck.catalog.dimensions import DIMENSIONS, dimension
+from usagedeck.catalog.failures import FAILURES
+from usagedeck.catalog.kinds import Subject, Type
+from usagedeck.catalog.metrics import METRICS, metric
 from usagedeck.deck import Deck
 from usagedeck.query import ChangeQuery, FailureQuery, Selection
 from usagedeck.ranges import parse_range

@@ -11,7 +11,8 @@ from starlette.responses import StreamingResponse
 
 from usagedeck import access, report
 from usagedeck.access import Who
-from usagedeck.catalog import Dimension, Type
+from usagedeck.catalog.dimensions import Dimension
+from usagedeck.catalog.kinds import Type
 from usagedeck.deck import Deck
 from usagedeck.errors import NotAllowed, UsagedeckError
 from usagedeck.table import Column, Table, csv_lines

@@ -20,7 +20,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from usagedeck.access import Who
-from usagedeck.catalog import Subject, fields, log_field
+from usagedeck.catalog.dimensions import log_field
+from usagedeck.catalog.fields import fields
+from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck
 from usagedeck.errors import Cancelled, InvalidInput, NotFound, TooBusy, UsagedeckError
 from usagedeck.query import LogQuery, Selection

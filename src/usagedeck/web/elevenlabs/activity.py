@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from usagedeck import __version__, access, audit
 from usagedeck.access import Permission
-from usagedeck.catalog import Label
+from usagedeck.catalog.dimensions import Label
 from usagedeck.directory.audit_log import Entry
 from usagedeck.times import iso
 from usagedeck.web.auth import DeckOf

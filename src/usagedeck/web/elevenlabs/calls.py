@@ -11,7 +11,10 @@ from pydantic import BaseModel, Field
 
 from usagedeck import listing, report
 from usagedeck.access import View, Who
-from usagedeck.catalog import CURRENCY, DIMENSIONS, FIELDS, METRICS, Dimension, Label, Metric, Subject, Type
+from usagedeck.catalog.dimensions import DIMENSIONS, Dimension, Label
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.kinds import CURRENCY, Subject, Type
+from usagedeck.catalog.metrics import METRICS, Metric
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, TooLarge
 from usagedeck.query import LogQuery, Query, Selection, parse_search

@@ -16,7 +16,9 @@ from pydantic import BaseModel, Field
 
 from usagedeck import report
 from usagedeck.access import View, Who
-from usagedeck.catalog import DIMENSIONS, METRICS, Label, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS, Label
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput
 from usagedeck.query import Query, Selection

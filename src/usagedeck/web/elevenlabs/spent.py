@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from usagedeck import limits, report
 from usagedeck.access import View, Who
-from usagedeck.catalog import DIMENSIONS, METRICS, Subject
+from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import QueryTooHeavy, TooLarge
 from usagedeck.query import Query, Selection

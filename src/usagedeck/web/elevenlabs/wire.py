@@ -11,7 +11,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from usagedeck import report
 from usagedeck.access import View, Who
-from usagedeck.catalog import DIMENSIONS, FIELDS, METRICS, Dimension, Label, Type
+from usagedeck.catalog.dimensions import DIMENSIONS, Dimension, Label
+from usagedeck.catalog.fields import FIELDS
+from usagedeck.catalog.kinds import Type
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.errors import InvalidInput, did_you_mean
