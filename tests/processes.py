@@ -8,6 +8,7 @@ import importlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -98,6 +99,7 @@ def server(folder: Path, *, constants: Mapping[str, object] | None = None, **set
 def _run(
     words: tuple[str, ...], variables: Mapping[str, str], constants: Mapping[str, object], errors: str, writer: Connection
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored
     for name in [name for name in os.environ if name.startswith("USAGEDECK_")]:
         del os.environ[name]
     os.environ.update(variables)
