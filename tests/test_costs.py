@@ -8,8 +8,9 @@ from usagedeck import sql
 from usagedeck.catalog.dimensions import dimension
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
+from usagedeck.filters import parse_filter, parse_search
 from usagedeck.floors import NO_FLOOR, Floor
-from usagedeck.query import Query, Selection, parse_filter, parse_search
+from usagedeck.query import Query, Selection
 from usagedeck.seals import Cut, Ledger, Seal
 from usagedeck.sql import Scope
 from usagedeck.stretches import Stretch

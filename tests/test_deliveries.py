@@ -13,7 +13,8 @@ from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput
-from usagedeck.query import Filter, LogQuery, Query, Selection
+from usagedeck.filters import Filter
+from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.times import DAY, HOUR, MINUTE, zone
 from usagedeck.windows import Interval, Window
 

@@ -16,7 +16,8 @@ from usagedeck.access import Permission
 from usagedeck.catalog.dimensions import DIMENSIONS, Label, log_field
 from usagedeck.catalog.fields import Field, fields
 from usagedeck.catalog.kinds import Subject, Type
-from usagedeck.query import Filter, LogQuery, Selection, parse_search
+from usagedeck.filters import Filter, parse_search
+from usagedeck.query import LogQuery, Selection
 from usagedeck.sql import Constant, Name, Offsets, Scope, compile_lines, lines
 from usagedeck.table import Column, Table, csv_lines, csv_text
 from usagedeck.times import DAY, EARLIEST, HOUR, iso_local, offsets, zone, zone_names

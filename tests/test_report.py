@@ -14,7 +14,8 @@ from usagedeck.catalog.fields import fields
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import NotAllowed, TooLarge
-from usagedeck.query import Cursor, Direction, Filter, LogQuery, Query, Selection, parse_search
+from usagedeck.filters import Filter, parse_search
+from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection
 from usagedeck.sql import Statement
 from usagedeck.store.answers import Answers
 from usagedeck.store.changes import Span

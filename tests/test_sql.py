@@ -14,7 +14,8 @@ from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
-from usagedeck.query import Cursor, Direction, Filter, LogQuery, Op, Query, RawValue, Selection, Word, parse_search
+from usagedeck.filters import Filter, Op, RawValue, Word, parse_search
+from usagedeck.query import Cursor, Direction, LogQuery, Query, Selection
 from usagedeck.seals import Cut, Slice
 from usagedeck.sql import Plan, Scope, Statement
 from usagedeck.sql.plan import only_events

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from usagedeck import sql
 from usagedeck.catalog.dimensions import log_field
 from usagedeck.catalog.kinds import Subject
-from usagedeck.query import Cursor, Direction, LogQuery, Selection, parse_filter, parse_search
+from usagedeck.filters import parse_filter, parse_search
+from usagedeck.query import Cursor, Direction, LogQuery, Selection
 from usagedeck.sql import Scope, steps
 from usagedeck.stretches import Stretch
 from usagedeck.times import DAY, HOUR, MINUTE, zone

@@ -16,7 +16,8 @@ from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import InvalidInput, NotAllowed, TooBusy
 from usagedeck.events import version
-from usagedeck.query import LogQuery, Selection, parse_filter, parse_search
+from usagedeck.filters import parse_filter, parse_search
+from usagedeck.query import LogQuery, Selection
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.store import commits as commits_module

@@ -15,7 +15,8 @@ from usagedeck.deck import Deck
 from usagedeck.errors import NotFound
 from usagedeck.events import REVISION_STEP
 from usagedeck.exchanges import Kept, shown
-from usagedeck.query import Cursor, Direction, Filter, LogQuery, Op, Selection, neighbours
+from usagedeck.filters import Filter, Op
+from usagedeck.query import Cursor, Direction, LogQuery, Selection, neighbours
 from usagedeck.report import About, kept_part, named, names_of, reach_of, span_of
 from usagedeck.sql import Scope
 from usagedeck.store.changes import Span

@@ -19,7 +19,8 @@ from usagedeck.catalog.kinds import CURRENCY, Subject, Type, Value
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
-from usagedeck.query import Query, Selection, Word
+from usagedeck.filters import Word
+from usagedeck.query import Query, Selection
 from usagedeck.sql import Scope, Series, Statement
 from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table

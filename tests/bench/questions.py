@@ -13,7 +13,8 @@ from usagedeck.catalog.dimensions import dimension
 from usagedeck.catalog.fields import fields
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
-from usagedeck.query import Cursor, Direction, Query, Selection, parse_filter
+from usagedeck.filters import parse_filter
+from usagedeck.query import Cursor, Direction, Query, Selection
 from usagedeck.ranges import parse_range
 from usagedeck.times import HOUR, MINUTE, zone
 from usagedeck.windows import Interval, Window

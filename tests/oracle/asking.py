@@ -13,7 +13,8 @@ from usagedeck.catalog.dimensions import dimension
 from usagedeck.catalog.fields import fields
 from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.catalog.metrics import METRICS
-from usagedeck.query import Cursor, Filter, LogQuery, Query, Selection
+from usagedeck.filters import Filter
+from usagedeck.query import Cursor, LogQuery, Query, Selection
 from usagedeck.table import Table
 from usagedeck.times import zone
 from usagedeck.windows import Interval, Window

@@ -23,7 +23,8 @@ from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.changing import PLACES, rounded
 from usagedeck.errors import InvalidInput, NotAllowed
-from usagedeck.query import ChangeQuery, Filter, Selection
+from usagedeck.filters import Filter
+from usagedeck.query import ChangeQuery, Selection
 from usagedeck.times import zone
 from usagedeck.windows import Window
 

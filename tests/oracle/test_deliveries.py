@@ -24,7 +24,8 @@ from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
 from usagedeck.catalog.fields import fields
 from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.catalog.metrics import METRICS
-from usagedeck.query import LogQuery, Selection, parse_filter, parse_search
+from usagedeck.filters import parse_filter, parse_search
+from usagedeck.query import LogQuery, Selection
 from usagedeck.table import Column
 from usagedeck.times import zone
 from usagedeck.windows import Window

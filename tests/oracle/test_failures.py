@@ -15,7 +15,8 @@ from usagedeck.catalog.dimensions import dimension, log_field
 from usagedeck.catalog.failures import FAILURES
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
-from usagedeck.query import FailureQuery, Filter, LogQuery, Query, Selection
+from usagedeck.filters import Filter
+from usagedeck.query import FailureQuery, LogQuery, Query, Selection
 from usagedeck.times import zone
 from usagedeck.windows import Interval, Window
 

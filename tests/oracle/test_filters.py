@@ -13,7 +13,7 @@ from tests.oracle.oracle import Ask, Event, holds, values_of
 from tests.oracle.world import NOW, YEAR, World
 from usagedeck.catalog.dimensions import DIMENSIONS, dimension
 from usagedeck.catalog.kinds import Subject, Type
-from usagedeck.query import Filter, Op, parse_filter
+from usagedeck.filters import Filter, Op, parse_filter
 
 SETS = ("eq", "neq", "in", "not_in")
 ORDERED = ("lt", "le", "gt", "ge")

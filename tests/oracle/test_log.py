@@ -14,7 +14,8 @@ from usagedeck import listing
 from usagedeck.catalog.dimensions import Label, log_field
 from usagedeck.catalog.fields import fields
 from usagedeck.catalog.kinds import Subject
-from usagedeck.query import Cursor, Direction, LogQuery, Selection, parse_search
+from usagedeck.filters import parse_search
+from usagedeck.query import Cursor, Direction, LogQuery, Selection
 from usagedeck.sql import UNKNOWN
 from usagedeck.stretches import Stretch
 from usagedeck.times import HOUR, zone

@@ -16,7 +16,7 @@ from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck
-from usagedeck.query import Filter, RawValue
+from usagedeck.filters import Filter, RawValue
 from usagedeck.seals import Ledger
 from usagedeck.store.rollup import Seals
 from usagedeck.stretches import Stretch

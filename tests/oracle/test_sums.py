@@ -16,7 +16,8 @@ from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import NotAllowed
-from usagedeck.query import Filter, LogQuery, Selection
+from usagedeck.filters import Filter
+from usagedeck.query import LogQuery, Selection
 from usagedeck.store.merging import monday
 from usagedeck.times import zone
 from usagedeck.windows import Window

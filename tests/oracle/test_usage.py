@@ -18,7 +18,8 @@ from usagedeck.catalog.dimensions import DIMENSIONS, dimension
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.errors import TooLarge
-from usagedeck.query import Filter, Query, Selection
+from usagedeck.filters import Filter
+from usagedeck.query import Query, Selection
 from usagedeck.table import Row
 from usagedeck.times import zone as time_zone
 from usagedeck.windows import Window

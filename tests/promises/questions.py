@@ -18,8 +18,8 @@ from usagedeck.access import View
 from usagedeck.catalog.dimensions import DIMENSIONS
 from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.catalog.metrics import METRICS
+from usagedeck.filters import Op
 from usagedeck.meters import Kind
-from usagedeck.query import Op
 from usagedeck.times import HOUR
 from usagedeck.web.app import openapi
 from usagedeck.web.tables import NDJSON

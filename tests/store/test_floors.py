@@ -20,8 +20,9 @@ from usagedeck.catalog.metrics import METRICS
 from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck, open_deck
 from usagedeck.errors import StoreFailed
+from usagedeck.filters import parse_filter, parse_search
 from usagedeck.floors import Floor, Floors
-from usagedeck.query import ChangeQuery, LogQuery, Query, Selection, parse_filter, parse_search
+from usagedeck.query import ChangeQuery, LogQuery, Query, Selection
 from usagedeck.seals import QUARTER, Cut, Ledger
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement

@@ -17,7 +17,7 @@ from usagedeck.catalog.dimensions import DIMENSIONS
 from usagedeck.catalog.fields import FIELDS
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
-from usagedeck.query import Op
+from usagedeck.filters import Op
 from usagedeck.times import DAY
 from usagedeck.web.elevenlabs.wire import log_columns, usage_columns
 from usagedeck.windows import UNITS

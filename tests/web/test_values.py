@@ -14,7 +14,7 @@ from usagedeck.catalog.dimensions import DIMENSIONS
 from usagedeck.catalog.fields import FIELDS
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
-from usagedeck.query import Op
+from usagedeck.filters import Op
 
 WINDOW = {"start": "2026-10-31T00:00:00Z", "end": "2026-11-04T00:00:00Z"}
 

@@ -11,7 +11,8 @@ from usagedeck.catalog.dimensions import dimension
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import metric
 from usagedeck.deck import Deck
-from usagedeck.query import Query, Selection, parse_filter
+from usagedeck.filters import parse_filter
+from usagedeck.query import Query, Selection
 from usagedeck.ranges import parse_range
 from usagedeck.sql import settle
 from usagedeck.times import iso, zone

@@ -6,7 +6,8 @@ from decimal import ROUND_FLOOR, Decimal
 from usagedeck.catalog.dimensions import ATTRIBUTE, Dimension
 from usagedeck.catalog.fields import JOINING, Field, fields
 from usagedeck.catalog.kinds import DECIMALS, Subject, Type
-from usagedeck.query import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Selection, Word
+from usagedeck.filters import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Word
+from usagedeck.query import Selection
 from usagedeck.seals import QUARTER, Slice
 from usagedeck.sql.statement import Binder, Scope
 from usagedeck.stretches import Stretch

@@ -10,7 +10,8 @@ from typing import Protocol
 from usagedeck.catalog.fields import JOINING
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.measures import Measure
-from usagedeck.query import Op, Query, Selection
+from usagedeck.filters import Op
+from usagedeck.query import Query, Selection
 from usagedeck.stretches import Stretch
 from usagedeck.times import DAY, WEEK
 

@@ -10,7 +10,8 @@ from usagedeck.catalog.formulas import Sum
 from usagedeck.catalog.measures import Measure
 from usagedeck.catalog.metrics import Metric
 from usagedeck.catalog.rollups import rollup_table
-from usagedeck.query import Query, Word
+from usagedeck.filters import Word
+from usagedeck.query import Query
 from usagedeck.sql.activity import active
 from usagedeck.sql.conditions import sealed, where
 from usagedeck.sql.deliveries import delivered

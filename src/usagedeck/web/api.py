@@ -14,7 +14,8 @@ from usagedeck.catalog.fields import FIELDS, fields
 from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.catalog.metrics import METRICS, metric
 from usagedeck.errors import InvalidInput
-from usagedeck.query import Cursor, LogQuery, Op, Query
+from usagedeck.filters import Op
+from usagedeck.query import Cursor, LogQuery, Query
 from usagedeck.table import Column, Table, csv_lines, json_rows
 from usagedeck.times import iso, zone, zone_name
 from usagedeck.web.asking import QuestionRoute

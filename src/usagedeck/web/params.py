@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from usagedeck.access import View, Who
 from usagedeck.catalog.kinds import Subject
 from usagedeck.errors import InvalidInput, did_you_mean
-from usagedeck.query import Selection, parse_filter, parse_search
+from usagedeck.filters import parse_filter, parse_search
+from usagedeck.query import Selection
 from usagedeck.ranges import EXAMPLES, parse_range
 from usagedeck.times import parse_instant, zone
 from usagedeck.windows import LATEST_WINDOW, Window

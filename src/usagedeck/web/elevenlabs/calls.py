@@ -17,7 +17,8 @@ from usagedeck.catalog.kinds import CURRENCY, Subject, Type
 from usagedeck.catalog.metrics import METRICS, Metric
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput, TooLarge
-from usagedeck.query import LogQuery, Query, Selection, parse_search
+from usagedeck.filters import parse_search
+from usagedeck.query import LogQuery, Query, Selection
 from usagedeck.times import LOOKS_LIKE_SECONDS, SECOND, iso, zone
 from usagedeck.web.auth import DeckOf
 from usagedeck.web.elevenlabs.asker import answered, who_of, widest

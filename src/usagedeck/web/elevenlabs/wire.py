@@ -18,7 +18,8 @@ from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.directory import keys
 from usagedeck.errors import InvalidInput, did_you_mean
-from usagedeck.query import Filter, Op, Query, RawValue, Selection
+from usagedeck.filters import Filter, Op, RawValue
+from usagedeck.query import Query, Selection
 from usagedeck.web.elevenlabs.errors import MAX_ROWS
 from usagedeck.windows import Interval
 
