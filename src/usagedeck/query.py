@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from usagedeck.catalog.dimensions import Dimension
-from usagedeck.catalog.fields import Field
+from usagedeck.catalog.fields import MAX_DURATION, Field
 from usagedeck.catalog.kinds import Subject
-from usagedeck.catalog.measures import MEASURES
 from usagedeck.catalog.metrics import Metric
 from usagedeck.errors import InvalidInput
 from usagedeck.filters import Filter, Word
@@ -35,6 +34,14 @@ class Selection:
     window: Window
     filters: tuple[Filter, ...] = ()
     search: tuple[Word, ...] = ()
+    active_in: Stretch | None = None
+    """Only requests that were active at some instant of it. The window says when they began, so it reaches back further."""
+
+    @classmethod
+    def of_active(cls, window: Window, filters: tuple[Filter, ...] = (), search: tuple[Word, ...] = ()) -> "Selection":
+        """The requests that were active at some instant of a window: those that questions about concurrency count in it."""
+        begun = replace(window, start=max(0, window.start - MAX_DURATION))
+        return cls(Subject.REQUESTS, begun, filters, search, (window.start, window.end))
 
     def __post_init__(self) -> None:
         if len(self.filters) > MAX_FILTERS:
@@ -110,7 +117,7 @@ class Query:
 
     def _most_buckets(self) -> int | None:
         """Requests are cut at the edges of buckets to see how many were active: there the edges themselves cost memory."""
-        active = any(MEASURES[name].activity for metric in self.metrics for name in metric.formula.measures)
+        active = any(metric.active for metric in self.metrics)
         return min(self.cap or MAX_ACTIVITY_BUCKETS, MAX_ACTIVITY_BUCKETS) if active else self.cap
 
 
@@ -131,6 +138,8 @@ class ChangeQuery:
 
     def __post_init__(self) -> None:
         refuse_unattributable(self.metric)
+        if self.selection.active_in is not None:
+            raise InvalidInput("active_in: what was active in one period cannot be compared with another.", field="active_in")
         if self.by.overlapping:
             raise InvalidInput(
                 f"by {self.by.name} overlaps: a row may count in several of its values, so their changes do not add up to the "

@@ -35,7 +35,7 @@ def test_any_metric_can_be_charted(open_page: Open) -> None:
     page.get_by_role("combobox").fill("characters")
     page.keyboard.press("Enter")
     assert query(page)["chart"] == ["characters"]
-    card = page.locator("ud-analytics section.card").nth(0)
+    card = page.locator("ud-over-time section.card")
     expect(card.locator("h2")).to_have_text("Characters over time")
     expect(card.locator(".plot")).to_have_attribute(
         "aria-label", re.compile(r"Characters: bar chart, 97 buckets.*Total [\d,]+ characters")
@@ -45,6 +45,44 @@ def test_any_metric_can_be_charted(open_page: Open) -> None:
     expect(page.get_by_role("option")).to_have_text(["5 min", "15 min", "Hour", "Day"])
     page.get_by_role("option", name="Hour").click()
     expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile("25 buckets"))
+
+
+def test_the_chart_is_split_by_any_dimension(open_page: Open, site: str, filled: House) -> None:
+    page = open_page("tab=analytics")
+    card = page.locator("ud-over-time section.card")
+    expect(card.locator("h2")).to_have_text("API requests by status")
+    page.locator("ud-menu[label='Split by']").get_by_role("button").click()
+    page.get_by_role("combobox").fill("api key")
+    page.keyboard.press("Enter")
+    assert query(page) == {"tab": ["analytics"], "split": ["api_key_id"]}
+    expect(card.locator("h2")).to_have_text("API requests by API key")
+    expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile(r"Requests by API key: bar chart, .* 4 series\."))
+    expect(page.locator(".toolbar [data-export]")).to_have_attribute("href", re.compile("by=api_key_id"))
+    page.locator("ud-menu[label='Chart']").get_by_role("button").click()
+    page.get_by_role("combobox").fill("p95 latency")
+    page.keyboard.press("Enter")
+    expect(card.locator("h2")).to_have_text("p95 latency by API key")
+    expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile(r"p95 latency by API key: line chart"))
+    card.get_by_label("Key").get_by_role("link", name="prod-web").click()
+    assert query(page)["f"] == ["api_key_id:eq:key_web"]
+    with keyed(site, filled.api_key) as client:
+        asked = {"interval": "total", "filter": "api_key_id:eq:key_web", "range": "24h", "metric": "requests"}
+        count = client.get("/api/v1/usage", params=asked).json()["rows"][0][-1]
+    expect(page.locator("ud-log [data-total]")).to_have_attribute("data-total", str(count))
+
+
+def test_without_a_split_it_is_one_series_and_own_keys_split_too(open_page: Open) -> None:
+    page = open_page("tab=analytics&split=none")
+    card = page.locator("ud-over-time section.card")
+    expect(card.locator("h2")).to_have_text("API requests over time")
+    expect(card.get_by_label("Key")).to_have_count(0)
+    page.locator("ud-menu[label='Split by']").get_by_role("button").click()
+    page.get_by_role("combobox").fill("plan")
+    page.keyboard.press("Enter")
+    expect(card.locator("h2")).to_have_text("API requests by plan")
+    expect(card.get_by_label("Key").get_by_role("listitem").first).to_be_visible()
+    page = open_page("tab=analytics&split=group_id")
+    expect(page.locator("ud-over-time")).to_contain_text("A request counts in each group it belongs to")
 
 
 def test_a_chart_without_any_value_says_so(open_page: Open) -> None:

@@ -215,6 +215,22 @@ def test_an_id_is_found_whenever_it_was(open_page: Open) -> None:
     expect(page.locator("ud-drawer")).to_contain_text("There is no request with this id that you may see.")
 
 
+def test_what_looks_like_an_id_is_looked_up_over_all_time(open_page: Open) -> None:
+    page = open_page("tab=log&r=1h")
+    page.get_by_label("Search the log").fill("req_000000")
+    found = page.get_by_role("region", name="Found by its id")
+    expect(found).to_contain_text("request with this id")
+    expect(page.locator("ud-log")).to_contain_text("No requests match")
+    found.get_by_role("link").first.click()
+    expect(page.locator("ud-drawer dd").first).to_contain_text("req_000000")
+    expect(found).to_have_count(0)
+    page.get_by_label("Search the log").fill("req_006799")
+    expect(found).to_contain_text("request with this id")
+    expect(found).to_contain_text("delivery attempt with this Request ID")
+    page.get_by_label("Search the log").fill("req_never_0")
+    expect(found).to_have_count(0)
+
+
 def test_a_request_and_its_deliveries_know_each_other(open_page: Open) -> None:
     page = open_page("tab=log&of=deliveries&r=30d")
     page.locator("ud-log tbody tr").nth(5).click()
@@ -223,7 +239,8 @@ def test_a_request_and_its_deliveries_know_each_other(open_page: Open) -> None:
     expect(drawer.locator("dd").first).to_contain_text("req_006799")
     drawer.get_by_role("link", name="Deliveries it caused").click()
     assert query(page)["f"] == ["request_id:eq:req_006799"]
-    expect(page.locator("#title")).to_have_text("Delivery attempts")
+    expect(page.locator("#title")).to_have_text("Deliveries")
+    assert query(page)["per"] == ["deliveries"]
 
 
 def test_the_drawer_is_a_sheet_when_there_is_no_room(open_page: Open) -> None:

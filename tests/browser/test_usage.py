@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.furniture import HOSTILE, LONG
+from tests.house import House, keyed
 
 
 def query(page: Page) -> dict[str, list[str]]:
@@ -301,3 +302,26 @@ def test_hostile_names_are_text(open_page: Open) -> None:
     expect(page.locator("ud-bucket-table th").filter(has_text="<img").first).to_be_visible()
     assert "hacked" not in page.title()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_bucket_of_concurrency_opens_what_was_active_in_it(open_page: Open, site: str, filled: House) -> None:
+    page = open_page("")
+    card = page.locator("ud-capacity section[aria-labelledby=active]")
+    card.locator(".plot[aria-label]").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("Enter")
+    card.locator(".tip").get_by_role("link", name="Open in the log").click()
+    found = query(page)
+    assert found["active"] == ["on"]
+    expect(page.get_by_role("button", name="Active in this range", exact=True)).to_be_visible()
+    expect(page.locator("ud-log .histogram")).to_have_count(0)
+    with keyed(site, filled.api_key) as client:
+        params = {"interval": "total", "active_in": found["r"][0], "time_zone": "Europe/Berlin"}
+        (row,) = client.get("/api/v1/usage", params=params).json()["rows"]
+        assert client.get("/api/v1/usage.csv", params=params).status_code == 200
+    expect(page.locator("ud-log [data-total]")).to_have_attribute("data-total", str(row[-1]))
+    expect(page.locator("ud-log tbody tr")).to_have_count(row[-1])
+    page.get_by_role("button", name="Active in this range, remove").click()
+    assert "active" not in query(page)
+    expect(page.locator("ud-log .histogram")).to_be_visible()

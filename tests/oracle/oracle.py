@@ -385,6 +385,11 @@ def log(events: Iterable[Event], start: int, end: int) -> list[Event]:
     return sorted((e for e in events if start <= e["time"] < end), key=lambda e: (e["time"], e["id"]), reverse=True)
 
 
+def active(events: Iterable[Event], start: int, end: int) -> list[Event]:
+    """The requests that were active at some instant of a window, whenever they began; newest first."""
+    return log((e for e in events if e["duration_ms"] and e["time"] < end and e["time"] + e["duration_ms"] > start), 0, end)
+
+
 # --- why it changed -----------------------------------------------------------------------------------------------
 
 Several = Sequence[Event]

@@ -42,7 +42,7 @@ def asker(place: Place, town: Town) -> Any:
 
 
 def ask(client: httpx2.Client, **params: Any) -> dict[str, Any]:
-    answer = client.get("/api/v1/usage", params={**({} if "range" in params else WINDOW), **params})
+    answer = client.get("/api/v1/usage", params={**({} if params.keys() & {"range", "active_in"} else WINDOW), **params})
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
@@ -180,6 +180,32 @@ def test_time_above_the_limit_says_which_limit_and_is_null_without_one(place: Pl
         body = ask(client, **asked, explain=True)
         assert (body["concurrency_limit"], [row[2] for row in body["rows"]]) == (None, [None] * 5)
         assert body["route"] == "no limit is set"
+
+
+def test_what_was_active_is_asked_for_whenever_it_began(place: Place) -> None:
+    house = build_house(place.deck, "Long")
+    house.send({"id": f"e{n}", "time": at("2026-11-01T08:00:00Z") + n * 60_000, "duration_ms": 90_000} for n in range(3))
+    active_in = "2026-11-01T08:02:10Z..2026-11-01T08:03:00Z"
+    with place.client(house.api_key) as client:
+        page = client.get("/api/v1/requests", params={"active_in": active_in, "columns": "id"}).json()
+        assert page["rows"] == [["e2"], ["e1"]]
+        text = client.get("/api/v1/requests.csv", params={"active_in": active_in, "columns": "id"}).text
+        assert [line.split(",")[0] for line in text.splitlines()] == ["id", "e2", "e1"]
+        assert ask(client, active_in=active_in, interval="total", metric="requests")["rows"][0][-1] == 2
+        assert ask(client, active_in=active_in, interval="total", metric="concurrency")["rows"][0][-1] == 2
+        for more, says in (
+            ({"range": "24h"}, "either active_in or range"),
+            ({"start": "2026-11-01T08:00:00Z"}, "either active_in or range"),
+            ({"active_in": "soon"}, 'active_in "soon" is no range'),
+        ):
+            answer = client.get("/api/v1/requests", params={"active_in": active_in, **more})
+            assert (answer.status_code, answer.json()["field"]) == (400, "active_in")
+            assert says in answer.json()["detail"]
+        answer = client.get("/api/v1/deliveries", params={"active_in": active_in})
+        assert (answer.status_code, answer.json()["field"]) == (400, "active_in")
+        for path in ("changes", "changes/dimensions"):
+            answer = client.get(f"/api/v1/{path}", params={"active_in": active_in, "metric": "requests"})
+            assert (answer.status_code, answer.json()["field"]) == (400, "active_in"), path
 
 
 # --- breakdowns ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from usagedeck.catalog.kinds import BOTH, CURRENCY, DELIVERIES, MAX_COUNT, REQUESTS, Personal, Subject, Type
 from usagedeck.times import DAY
 
+MAX_DURATION = DAY
+"""A request that was active inside a window began at most this long before it. So events are kept on the disk for this long
+below the floor: what was active above it is answered as it always was."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
@@ -77,6 +81,7 @@ FIELDS: tuple[Field, ...] = (
         help="Joins it with traces and with the answer its caller saw.",
         many=True,
         searchable=True,
+        indexed=True,
         wire="trace_id",
         personal=Personal.TRACE,
     ),
@@ -173,7 +178,7 @@ FIELDS: tuple[Field, ...] = (
         type=Type.INT,
         of=BOTH,
         unit="ms",
-        high=DAY,
+        high=MAX_DURATION,
         shown=True,
         wire="latency_seconds",
         outcome=True,

@@ -45,6 +45,11 @@ class Metric:
         return MEASURES[self.formula.measures[0]].joined
 
     @property
+    def active(self) -> bool:
+        """It counts what was active in a bucket, whenever that began."""
+        return any(MEASURES[name].activity for name in self.formula.measures)
+
+    @property
     def limited(self) -> bool:
         """It is absent where the workspace has no limit of concurrent requests."""
         return any(MEASURES[name].limited for name in self.formula.measures)

@@ -37,6 +37,9 @@ Url = Annotated[str | None, typer.Option(help="Address of a server elsewhere; th
 Key = Annotated[str | None, typer.Option(envvar="USAGEDECK_KEY", help="API key for --url.")]
 As = Annotated[Format, typer.Option("--format", help="table to read, csv and json as the API answers.")]
 Range = Annotated[str | None, typer.Option("--range", help=f"Such as {EXAMPLES}; 30d when absent.")]
+ActiveIn = Annotated[
+    str | None, typer.Option(help="Instead of --range: requests that were active at some instant of it, whenever they began.")
+]
 TimeZone = Annotated[str | None, typer.Option(help="IANA zone; the workspace's when absent.")]
 Filters = Annotated[list[str] | None, typer.Option("--filter", help="dimension:operator:value,value; may be repeated.")]
 Search = Annotated[str | None, typer.Option(help="Words that all occur.")]
@@ -94,6 +97,7 @@ def log_command(
         list[str] | None, typer.Option("--column", "-c", help="Column, also attributes.KEY; may be repeated. All when absent.")
     ] = None,
     range_: Range = None,
+    active_in: ActiveIn = None,
     time_zone: TimeZone = None,
     filters: Filters = None,
     search: Search = None,
@@ -121,6 +125,7 @@ def log_command(
     asked: Asked = {
         "columns": columns,
         "range": range_,
+        "active_in": active_in,
         "time_zone": time_zone,
         "filter": filters,
         "search": search,
@@ -147,7 +152,8 @@ def log_command(
 
 def _matches(api: Reach, counted: str, asked: Asked, said: dict[str, Any]) -> str:
     """How many rows there are, of which a page was printed."""
-    which = {name: asked[name] for name in ("filter", "search", "scope")} | said["window"]
+    window = said["window"] if asked["active_in"] is None else {"active_in": asked["active_in"]}
+    which = {name: asked[name] for name in ("filter", "search", "scope", "time_zone")} | window
     found = api.get("usage", {**which, "metric": counted, "interval": "total", "unless_costly": True}).json()
     shown = len(said["rows"])
     if found["costly"] is not None:

@@ -4,18 +4,13 @@ from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from usagedeck.catalog.dimensions import ATTRIBUTE, Dimension
-from usagedeck.catalog.fields import JOINING, Field, fields
+from usagedeck.catalog.fields import JOINING, MAX_DURATION, Field, fields
 from usagedeck.catalog.kinds import DECIMALS, Subject, Type
 from usagedeck.filters import COMPARISONS, TEXTUAL, Filter, FilterValue, Op, Word
 from usagedeck.query import Selection
 from usagedeck.seals import QUARTER, Slice
 from usagedeck.sql.statement import Binder, Scope
 from usagedeck.stretches import Stretch
-from usagedeck.times import DAY
-
-MAX_DURATION = DAY
-"""A request that was active inside a window began at most this long before it (the limit of `duration_ms`). So events are
-kept on the disk for this long below the floor: what was active above it is answered as it always was."""
 
 
 def expression(of: Dimension | Field, bind: Binder) -> str:
@@ -108,6 +103,9 @@ def where(
 def matching(selection: Selection, bind: Binder) -> list[str]:
     """What the selection asks of a row, wherever and whenever it is."""
     parts = [f"({condition(one, bind)})" for one in selection.filters]
+    if selection.active_in is not None:
+        low, high = (bind(edge, "Int64") for edge in selection.active_in)
+        parts.append(f"(time < {high} AND ifNull(duration_ms, 0) > 0 AND time + assumeNotNull(duration_ms) > {low})")
     return parts + [f"({_word(word, selection.subject, bind)})" for word in selection.search]
 
 

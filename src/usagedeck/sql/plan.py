@@ -177,6 +177,8 @@ def _choose(query: Query, measures: Sequence[Measure], scope: Scope, ledger: Led
         return [], f"{', '.join(lonely)} cannot be joined from parts"
     if selection.search:
         return [], "a search looks at every event"
+    if selection.active_in is not None:
+        return [], "no rollup knows which requests were active"
     needed = needs(query, selection, scope)
     wanted = (*measures, *(ranked_by(query) if query.top is not None else ()))
     found = []

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from usagedeck.catalog.fields import MAX_DURATION
 from usagedeck.catalog.rollups import ROLLUPS, Rollup
 from usagedeck.seals import QUARTER, Cut
-from usagedeck.sql.conditions import MAX_DURATION
 from usagedeck.sql.statement import Binder, Statement
 from usagedeck.stretches import Stretch
 from usagedeck.times import MINUTE

@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Protocol
 
+from usagedeck.catalog.fields import MAX_DURATION
 from usagedeck.catalog.kinds import Beside, Subject
 from usagedeck.catalog.rollups import ROLLUPS, rollup_table
 from usagedeck.floors import NO_FLOOR, Floor, Floors
 from usagedeck.seals import Cut
 from usagedeck.sql import Bound, Statement
-from usagedeck.sql.conditions import MAX_DURATION
 from usagedeck.store.believed import Believed
 from usagedeck.store.inspection import partitions
 from usagedeck.store.rollup import Sealer, Seals

@@ -269,6 +269,7 @@ def catalog(request: Request) -> Response:
                     "joined": m.joined,
                     "attributable": m.attributable,
                     "limited": m.limited,
+                    "active": m.active,
                     "good": m.good,
                 }
                 for m in METRICS.values()
@@ -284,6 +285,7 @@ def catalog(request: Request) -> Response:
                     "labelled": d.label is not None,
                     "overlapping": d.overlapping,
                     "workspace_only": d.workspace_only,
+                    "indexed": d.indexed,
                     "absent": d.absent,
                 }
                 for d in DIMENSIONS.values()

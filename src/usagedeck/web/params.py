@@ -47,13 +47,23 @@ class Spanned(BaseModel):
                 raise InvalidInput("end came without start; send both, or range.", field="start")
             end = parse_instant(self.end, field="end") if self.end else now
             return Window(parse_instant(self.start, field="start"), end, where)
-        return parse_range(self.range or DEFAULT_RANGE, zone=where, now=now, billing_day=who.workspace.billing_day)
+        return self.named(self.range or DEFAULT_RANGE, who, now)
+
+    def named(self, text: str, who: Who, now: int, *, field: str = "range") -> Window:
+        """The window of a named range."""
+        where = zone(self.time_zone or who.workspace.time_zone)
+        return parse_range(text, zone=where, now=now, billing_day=who.workspace.billing_day, field=field)
 
 
 class Asked(Spanned):
     """Which rows, seen how: shared by usage, log and values."""
 
     filter: list[str] = Field([], description="`dimension:operator:value,value`, repeated for AND. Absent is the empty value.")
+    active_in: str | None = Field(
+        None,
+        description="Instead of start, end and range, and spelled like `range`: only the requests that were active at some "
+        "instant of it, whenever they began. They are what `concurrency` counts there.",
+    )
     search: str | None = Field(None, description="Words that all occur, in whatever searchable column.")
     scope: str | None = Field(None, description="`account` (my own) or `workspace`; the widest allowed when absent.")
 
@@ -61,8 +71,14 @@ class Asked(Spanned):
         return view_of(self.scope)
 
     def selection(self, who: Who, subject: Subject, now: int) -> Selection:
-        window = self.window(who, now)
-        return Selection(subject, window, tuple(parse_filter(f) for f in self.filter), parse_search(self.search))
+        filters, search = tuple(parse_filter(f) for f in self.filter), parse_search(self.search)
+        if self.active_in is None:
+            return Selection(subject, self.window(who, now), filters, search)
+        if self.range is not None or self.start or self.end:
+            raise InvalidInput("Send either active_in or range, or start and end.", field="active_in")
+        if subject is not Subject.REQUESTS:
+            raise InvalidInput("Only requests are active for a while; leave out active_in.", field="active_in")
+        return Selection.of_active(self.named(self.active_in, who, now, field="active_in"), filters, search)
 
 
 def view_of(name: str | None) -> View | None:

@@ -218,7 +218,8 @@ export const EVERYTHING = '2000-01-01..';
 /** What all questions of a view share: whose rows, which ones, when, and on which clock. */
 export function about(page, subject, {range, start, end, search = '', filters = page.state.f} = {}) {
   const {state, me, catalog, asOf} = page;
-  const window = start ? {start, end} : {range: range ?? state.r};
+  const active = state.active === 'on' && subject === state.of && !range && {active_in: state.r};
+  const window = start ? {start, end} : active || {range: range ?? state.r};
   const fitting = filters.filter((f) => catalog.dimension(f.dimension).of.includes(subject));
   return {
     ...window,

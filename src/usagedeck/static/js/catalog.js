@@ -9,6 +9,9 @@ const ATTRIBUTE = 'attributes.';
 const ORDERED = ['Int', 'Decimal', 'DateTime'];
 const TEXTS = ['String', 'Array'];
 
+/** What counts as active in a bucket may have begun before it: the log is asked for it in another way. @param {Metric} metric */
+export const activeIn = ({active}) => ({active: active ? 'on' : 'off'});
+
 /** What a filter does, in words. */
 export const OPERATORS = {
   eq: 'is',
@@ -71,6 +74,23 @@ export class Catalog {
       hint: m.unit === 'currency' ? currency : m.unit,
       reason: m.limited && !limit ? 'The workspace has no concurrency limit.' : undefined,
     }));
+  }
+
+  /** What questions about a subject may be split by, as items of a menu. */
+  splitItems(subject, scope) {
+    return this.dimensionsOf(subject)
+      .filter((d) => d.split && d.name !== 'workspace_id')
+      .map((d) => ({
+        value: d.name,
+        title: d.title,
+        reason: d.workspace_only && scope === 'account' ? 'Only in the workspace view.' : undefined,
+      }));
+  }
+
+  /** What is typed into such a menu may be a key of the sender's own. */
+  ownItem(text) {
+    const d = this.dimension(ATTRIBUTE + text.replace(/^attributes\./, ''));
+    return d && {value: d.name, title: d.title, hint: 'attribute'};
   }
 
   dimensionsOf(subject) {

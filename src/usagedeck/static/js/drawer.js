@@ -182,7 +182,7 @@ class Drawer extends LitElement {
     const links = [page.link(near([]), 'Everything within a minute')];
     if (row.api_key_id) links.push(page.link(near([is('api_key_id', row.api_key_id)]), 'This key within a minute'));
     if (page.state.of === 'requests') {
-      links.push(page.link({...since([is('request_id', row.id)], AROUND), of: 'deliveries', id: ''}, 'Deliveries it caused'));
+      links.push(page.link({...since([is('request_id', row.id)], AROUND), of: 'deliveries', per: 'deliveries', id: ''}, 'Deliveries it caused'));
     } else {
       const cause = {of: 'requests', id: row.request_id, f: [], q: '', r: explicit(at - DAY, at + AROUND)};
       if (row.request_id) links.push(page.link(cause, 'The request that caused it'));

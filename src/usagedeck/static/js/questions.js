@@ -22,6 +22,16 @@ export const errorsQuestion = (page, limit) =>
 export const attemptsQuestion = (page, {filters, order, limit, range = EVERYTHING}) =>
   urlOf('/api/v1/deliveries', {columns: ATTEMPT.join(), order, limit, ...about(page, 'deliveries', {range, filters})});
 
+const SHORT = {requests: 'id,time,method,path,status', deliveries: 'id,time,url,status'};
+
+/** The newest rows with an id, whenever they were. */
+export const byIdQuestion = (page, subject, {name, text, limit}) =>
+  urlOf(`/api/v1/${subject}`, {
+    columns: SHORT[subject],
+    limit,
+    ...about(page, subject, {range: EVERYTHING, filters: [is(name, text)]}),
+  });
+
 /** One row of the log, whenever it was. */
 export const rowQuestion = (page, subject, id) =>
   urlOf(`/api/v1/${subject}`, {
@@ -37,7 +47,7 @@ export const exchangeQuestion = (page, {id, time}) => {
 
 /** A few requests beside one. */
 export const relatedQuestion = (page, {limit, ...which}) =>
-  urlOf('/api/v1/requests', {columns: 'id,time,method,path,status', limit, ...about(page, 'requests', which)});
+  urlOf('/api/v1/requests', {columns: SHORT.requests, limit, ...about(page, 'requests', which)});
 
 /** The rows of the log as they arrive. */
 export function tailQuestion(page, columns) {

@@ -62,6 +62,10 @@ const PARAMETERS = {
   of: choice('requests', 'deliveries'),
   per: {first: (s) => (s.tab === 'log' ? 'attempts' : 'deliveries'), ok: (v) => v === 'deliveries' || v === 'attempts'},
   chart: {first: '', ok: metricOf(null)},
+  split: {
+    first: (s) => (s.chart ? 'none' : 'status_class'),
+    ok: (v, ctx, s) => v === 'none' || splitOf(s.of, s, v, ctx),
+  },
   dim: {
     first: (s) => (s.of === 'requests' ? 'method,route' : 'url'),
     ok: (v, ctx, s) => v.split(',').length <= MAX_SPLIT && v.split(',').every((name) => splitOf(s.of, s, name, ctx)),
@@ -76,6 +80,7 @@ const PARAMETERS = {
   tz: {first: (_, {me}) => me.workspace.time_zone, ok: isZone},
   f: {many: true, read: (v, {catalog}) => parseFilter(v, catalog), write: formatFilter},
   q: {first: '', ok: (v) => v.length <= 500},
+  active: {first: 'off', ok: (v, _, s) => v === 'off' || (v === 'on' && s.tab === 'log' && s.of === 'requests')},
   cursor: {first: '', ok: () => true},
   id: {first: '', ok: () => true},
   cols: {
@@ -149,13 +154,15 @@ export function changed(state, change, context) {
   if (touched('workspace', 'scope')) Object.assign(next, {hide: [], cursor: '', id: ''});
   if (touched('by', 'metric')) next.hide = [];
   if (touched('by')) next.top = first('top', next, context);
-  if (touched('of', 'per', 'r', 'f', 'q')) next.cursor = '';
+  if (touched('of', 'per', 'r', 'f', 'q', 'active')) next.cursor = '';
   if (touched('tab', 'of', 'workspace')) Object.assign(next, {why: '', wby: '', vs: ''});
   if (touched('tab', 'workspace')) next.at = [];
   if (touched('metric') && next.why) next.why = next.metric;
+  if (touched('tab', 'of', 'workspace') && !('active' in change)) next.active = 'off';
+  if (touched('chart') && !('split' in change) && state.split === first('split', state, context)) next.split = first('split', next, context);
   for (const name of ['rg', 'cg'])
     if (!(name in change) && touched(name.replace('g', 'p'))) next[name] = first(name, next, context);
-  for (const name of ['by', 'dim', 'chart', 'cols', 'wby']) {
+  for (const name of ['by', 'dim', 'chart', 'split', 'cols', 'wby', 'active']) {
     const follows = name !== 'by' && touched('of') && !(name in change);
     if (follows || (next[name] && !PARAMETERS[name].ok(next[name], context, next))) next[name] = first(name, next, context);
   }

@@ -17,7 +17,9 @@
  * @property {Filter[]} f
  * @property {'requests'|'deliveries'} of   Analytics and log: what they are about
  * @property {'deliveries'|'attempts'} per   Analytics and log of webhooks: counted by the delivery or by the attempt
- * @property {string} chart        metric of the Analytics chart; empty: counts by status
+ * @property {string} chart        metric of the Analytics chart; empty: what counts
+ * @property {string} split        what that chart is split by, or `none`
+ * @property {'on'|'off'} active   Log: the requests that were active in the range, whenever they began
  * @property {string} dim          dimensions of the Analytics table, comma-separated
  * @property {string} why          metric whose change is told; empty: none
  * @property {string} wby          by this dimension; empty: the one that tells it best
@@ -33,9 +35,9 @@
  */
 
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, of: string, additive: boolean,
- *   attributable: boolean, joined: boolean, limited: boolean, good: string}} Metric */
+ *   attributable: boolean, joined: boolean, limited: boolean, active: boolean, good: string}} Metric */
 /** @typedef {{name: string, title: string, help: string, type: string, of: string[], split: boolean, labelled: boolean,
- *   overlapping: boolean, workspace_only: boolean, absent: string}} Dimension */
+ *   overlapping: boolean, workspace_only: boolean, indexed: boolean, absent: string}} Dimension */
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, shown: boolean}} Column */
 
 /** @typedef {{dimension: string, op: string, values: string[]}} Filter  An empty value means "absent". */

@@ -2,11 +2,11 @@
  * success. The table below is `<ud-by-table>`. */
 import {LitElement, css, html, nothing} from '../../vendor/lit.js';
 import {Question, asCsv, usageQuestion} from '../api.js';
-import {narrowedTo} from '../catalog.js';
-import {byStatus, columnsOf, headline, metricsOverTime, overTime, rateFloor, single, totals} from '../chart/figures.js';
+import {activeIn, narrowedTo} from '../catalog.js';
+import {columnsOf, headline, metricsOverTime, rateFloor, single, totals} from '../chart/figures.js';
 import '../chart/plot.js';
 import {key} from '../chart/shapes.js';
-import {finest, fitting, offered, span} from '../ranges.js';
+import {finest, fitting, span} from '../ranges.js';
 import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
@@ -14,6 +14,8 @@ import {exportLink, logSwitch, perSwitch, toolbar} from '../ui/toolbar.js';
 import {whyButton, whyPanel} from '../ui/why-button.js';
 
 const BARS = 200;
+/** Series of the chart that is split. */
+const MOST = 8;
 /** The metrics of each kind by their part on the tab. */
 const PARTS = {
   requests: {
@@ -75,6 +77,7 @@ class Analytics extends LitElement {
     .key { margin-bottom: 8px; }
     .key a { color: inherit; text-decoration: none; }
     .key a:hover { text-decoration: underline; }
+    ud-over-time { display: block; min-height: 344px; }
     ud-by-table, ud-errors { margin-top: 12px; }
     ud-why { margin-bottom: 12px; }
     @container (width < 480px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
@@ -85,7 +88,6 @@ class Analytics extends LitElement {
     super();
     this._sum = new Question(this);
     this._before = new Question(this);
-    this._status = new Question(this);
     this._lines = new Question(this);
     this._worst = new Question(this);
     this._also = new Question(this);
@@ -95,7 +97,7 @@ class Analytics extends LitElement {
 
   willUpdate(changed) {
     const {page} = this;
-    const {state, catalog, asOf} = page;
+    const {state, asOf} = page;
     const {of: subject} = state;
     const kind = subject === 'requests' ? subject : state.per;
     const parts = PARTS[kind];
@@ -105,16 +107,16 @@ class Analytics extends LitElement {
     const wanted = state.g && state.g !== 'cumulative' ? state.g : finest(this._length, BARS).name;
     this._interval = fitting(wanted, this._length).name;
     const interval = this._interval;
-    this._metric = state.chart ? catalog.metric(state.chart) : null;
-    const chart = this._metric ? {metric: state.chart, interval} : {metric: parts.count, by: 'status_class', interval};
-    this._statusUrl = usageQuestion(page, chart, {subject});
+    const split = state.split === 'none' ? {} : {by: state.split, top: state.split === 'status_class' ? '' : MOST};
+    const chart = {metric: state.chart || parts.count, ...split, interval};
+    this._chartUrl = usageQuestion(page, chart, {subject});
+    this._csv = asCsv(usageQuestion(page, {...chart, top: ''}, {subject}));
     this._linesUrl = usageQuestion(page, {metric: [...parts.lines, parts.rate].join(), interval}, {subject});
     if (changed.has('page')) {
       const also = (asked) => this._other && usageQuestion(page, asked, {subject});
       this._also.ask(also({metric: this._other && headline(this._other).join(), interval: 'total'}));
       this._rate.ask(also({metric: this._other?.rate, interval}));
       this._sum.ask(usageQuestion(page, {metric: headline(parts).join(), interval: 'total'}, {subject}));
-      this._status.ask(this._statusUrl);
       this._lines.ask(this._linesUrl);
       this._worst.ask(usageQuestion(page, {metric: parts.errors, by: 'status', interval: 'total', top: 3}, {subject}));
     }
@@ -143,7 +145,7 @@ class Analytics extends LitElement {
     const known = parts.count in sum;
     const empty = known && !sum[parts.count] && !this._sum.loading;
     return html`
-      ${toolbar(page, {subject: state.of, window: this._sum.data?.window ?? null, csv: asCsv(this._statusUrl), start: switcher, kept: this._sum.data?.available_from})}
+      ${toolbar(page, {subject: state.of, window: this._sum.data?.window ?? null, csv: this._csv, start: switcher, kept: this._sum.data?.available_from})}
       ${this._tiles(parts, this._sum, this._before)}
       ${this._other ? this._tiles(this._other, this._also, this._alsoBefore) : nothing}
       ${whyPanel(page)}
@@ -151,7 +153,7 @@ class Analytics extends LitElement {
         empty
           ? html`<section class="card">${nothingMatches(page, parts.noun)}</section>`
           : html`
-        ${this._statusCard()}
+        ${this._overTime()}
         <div class="cards">${this._latencyCard()}${this._successCard()}</div>
         ${this._tables()}`
       }`;
@@ -170,43 +172,18 @@ class Analytics extends LitElement {
 
   /** The rows of the log that a metric counts. */
   _rowsOf(which, metric = this.page.catalog.metric(this._parts.count)) {
-    return {tab: 'log', per: metric.joined ? 'deliveries' : 'attempts', q: '', id: '', ...which};
+    return {tab: 'log', per: metric.joined ? 'deliveries' : 'attempts', q: '', id: '', ...activeIn(metric), ...which};
   }
 
   get _opens() {
     return (r) => this._rowsOf({r});
   }
 
-  _statusCard() {
-    const {page, _metric: metric, _parts: parts} = this;
-    const {state, catalog} = page;
-    const usual = `${parts.title} by status`;
-    const items = [{value: '', title: usual}, ...catalog.metricItems(state.of, page.me.workspace)];
-    const fine = offered(this._length).map(({name, title}) => ({value: name, title}));
-    return html`<section class="card" aria-labelledby="status">
-      <header><h2 id="status">${metric ? `${metric.title} over time` : usual}</h2>
-        <div class="end">
-          <ud-menu label="Chart" search align="end" .items=${items} .value=${state.chart}
-            @pick=${(e) => page.go({chart: e.detail})}></ud-menu>
-          <ud-menu label="Granularity" quiet align="end" .items=${fine} .value=${this._interval}
-            @pick=${(e) => page.go({g: e.detail === finest(this._length, BARS).name ? '' : e.detail})}></ud-menu></div></header>
-      ${cardBody([this._status], 260, () => this._statusChart())}</section>`;
-  }
-
-  _statusChart() {
-    const {page} = this;
-    const columns = columnsOf(this._status.data);
-    const metric = page.catalog.metric(Object.keys(columns).at(-1));
-    const split = 'status_class' in columns;
-    const {title} = split ? Object.values(PARTS).find((p) => p.count === metric.name) : {};
-    const data = overTime(this._status.data, split ? ['status_class'] : [], metric);
-    const narrowed = (s) => ({r: page.state.r, f: narrowedTo(page.state.f, [['status_class', s.values[0]]])});
-    const link = (s) => page.link(this._rowsOf(narrowed(s), metric), s.label);
-    return html`${split ? key(byStatus(data).series, link) : nothing}<ud-chart .page=${page} .data=${split ? byStatus(data) : data}
-      .metric=${{...metric, ...columns[metric.name]}} .height=${260}
-      .kind=${metric.additive ? 'bars' : 'line'} .floor=${metric.unit === 'ratio' ? rateFloor(data) : 0}
-      .name=${split ? `${title} by status` : metric.title}
-      .opens=${(r) => this._rowsOf({r}, metric)}></ud-chart>`;
+  _overTime() {
+    import('./over-time.js');
+    return html`<ud-over-time .page=${this.page} .url=${this._chartUrl} .count=${this._parts.count} .counted=${this._parts.title}
+      .interval=${this._interval}
+      .length=${this._length} .bars=${BARS} .rowsOf=${(which, metric) => this._rowsOf(which, metric)}></ud-over-time>`;
   }
 
   _latencyCard() {

@@ -72,14 +72,7 @@ class ByTable extends LitElement {
     const usual = state.of === 'requests' ? [{value: 'method,route', title: 'Path'}] : [];
     const items = [
       ...usual,
-      ...catalog
-        .dimensionsOf(state.of)
-        .filter((d) => d.split && d.name !== 'workspace_id')
-        .map((d) => ({
-          value: d.name,
-          title: d.name === 'path' ? 'Exact path' : d.title,
-          reason: d.workspace_only && state.scope === 'account' ? 'Only in the workspace view.' : undefined,
-        })),
+      ...catalog.splitItems(state.of, state.scope).map((d) => (d.value === 'path' ? {...d, title: 'Exact path'} : d)),
     ];
     return html`<section class="card" aria-labelledby="title"><header><h2 id="title">${this._title(state.dim)}</h2>
       <div class="end"><ud-menu label="By" align="end" search .items=${items} .value=${state.dim}

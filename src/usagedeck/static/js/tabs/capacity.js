@@ -1,6 +1,7 @@
 /** `<ud-capacity>`: API requests by status and concurrent requests, each with its own period: about capacity, not billing. */
 import {LitElement, css, html, nothing} from '../../vendor/lit.js';
 import {Question, asCsv, usageQuestion} from '../api.js';
+import {activeIn} from '../catalog.js';
 import {byStatus, metricsOverTime, overTime, single, sumOf} from '../chart/figures.js';
 import '../chart/plot.js';
 import {interval} from '../ranges.js';
@@ -133,7 +134,7 @@ class Capacity extends LitElement {
         () => html`<ud-chart .page=${page} .data=${metricsOverTime(this._active.data, metrics, PAINT)}
         kind="line" ends .metric=${{...average, unit: null}} .height=${HEIGHT} .limit=${limit}
         name="Concurrent requests"
-        .opens=${this._opens}></ud-chart>`,
+        .opens=${(r) => ({...this._opens(r), ...activeIn(peak)})}></ud-chart>`,
       ),
     );
   }

@@ -1,5 +1,5 @@
 /** `<ud-log>`: single requests or deliveries; search, filters, a histogram of what matches, pages older and newer, a drawer. */
-import {LitElement, css, html, live, nothing, repeat} from '../../vendor/lit.js';
+import {LitElement, css, html, live, nothing} from '../../vendor/lit.js';
 import {Question, anythingQuestion, asCsv, counted, get, logQuestion, usageQuestion} from '../api.js';
 import {withFilter} from '../catalog.js';
 import {byStatus, columnsOf, overTime, sumOf} from '../chart/figures.js';
@@ -7,9 +7,9 @@ import '../chart/plot.js';
 import {finest, span} from '../ranges.js';
 import {base} from '../styles.js';
 import {cardBody, nothingMatches} from '../ui/card.js';
-import {MONO, NUMBERS, PLAIN, logCell} from '../ui/cells.js';
 import '../ui/controls.js';
 import {perSwitch, toolbar} from '../ui/toolbar.js';
+import {logTable} from './rows.js';
 
 const BARS = 200;
 const PAGE = 100;
@@ -19,6 +19,8 @@ const DOCKED = 1000;
 const MOST_FRESH = 500;
 /** Something typed that may be a filter. */
 const FILTER = /\p{L}[\p{L}\p{N}_.-]*:/u;
+/** Something searched that may be an id: one word of some length with a figure in it. */
+const ID = /^(?=.*\d)[\w.:-]{6,200}$/;
 const TITLES = {requests: 'Requests', deliveries: 'Deliveries', attempts: 'Delivery attempts'};
 
 class Log extends LitElement {
@@ -99,7 +101,9 @@ class Log extends LitElement {
   /** How much matches over time. Words are looked for in very many rows only when it is not `sparing`. */
   _countQuestion(sparing = true, page = this.page) {
     const {state, asOf} = page;
-    const asked = {metric: counted(page), by: 'status_class', interval: finest(span(state.r, asOf), BARS).name};
+    // what was active began at any time before: there is no histogram of that
+    const interval = state.active === 'on' ? 'total' : finest(span(state.r, asOf), BARS).name;
+    const asked = {metric: counted(page), by: 'status_class', interval};
     const more = {unless_costly: sparing && Boolean(state.q)};
     return usageQuestion(page, {...asked, ...more}, {subject: state.of, search: state.q});
   }
@@ -127,7 +131,7 @@ class Log extends LitElement {
         @change=${this._take}><kbd aria-hidden="true">/</kbd></div>`;
     return html`
       ${toolbar(page, {subject: state.of, window: rows?.window ?? null, csv: this._csv, start: switcher, kept: rows?.available_from})}
-      ${this._histogram()}
+      ${this._lookup()}${this._histogram()}
       <div class="sides ${state.id && this._docked ? 'open' : ''}">
         <section class="card table ${state.density}" aria-labelledby="title">
           <header><h2 id="title">${TITLES[counted(page)]}</h2><span class="muted">${this._matches()}</span>
@@ -157,6 +161,13 @@ class Log extends LitElement {
             : nothing
         }
       </div>`;
+  }
+
+  _lookup() {
+    const {page} = this;
+    if (!ID.test(page.state.q)) return nothing;
+    import('./lookup.js');
+    return html`<ud-lookup .page=${page} .text=${page.state.q}></ud-lookup>`;
   }
 
   /** Rows that have to be looked for are shown as they are found. */
@@ -248,7 +259,7 @@ class Log extends LitElement {
 
   _histogram() {
     const data = this._data;
-    if (this._counts.error) return nothing;
+    if (this._counts.error || this.page.state.active === 'on') return nothing;
     return html`<section class="card histogram" aria-label="Matches over time">${cardBody([this._counts], 96, () =>
       data
         ? html`<ud-chart .page=${this.page}
@@ -342,50 +353,3 @@ class Log extends LitElement {
   }
 }
 customElements.define('ud-log', Log);
-
-// --- the table
-
-/**
- * @param {object} page @param {object} answer of the log @param {import('../types.js').Column[]} columns in the reader's order
- * @param {(id: string, from: Element) => void} open
- */
-function logTable(page, answer, columns, open) {
-  const at = Object.fromEntries(answer.columns.map((c, i) => [c.name, i]));
-  const known = columns.filter((c) => c.name in at).map((c) => ({...c, unit: answer.columns[at[c.name]].unit}));
-  const number = (c) => NUMBERS.includes(c.type) && !PLAIN.includes(c.name);
-  const style = (c) => `${number(c) ? 'number' : ''} ${MONO.includes(c.name) || c.type === 'DateTime' ? 'mono' : ''}`;
-  return html`<table @keydown=${onKey}><caption class="only-read">Newest first. Press the first cell of a row for its details.</caption>
-    <thead><tr>${known.map((c) => html`<th scope="col" class=${number(c) ? 'number' : ''} title=${c.help}>${c.title}</th>`)}</tr></thead>
-    <tbody>${repeat(
-      answer.rows,
-      (r) => r[at.id] + r[at.time],
-      (row, place) => {
-        const id = row[at.id];
-        const picked = id === page.state.id;
-        return html`<tr class="${picked ? 'picked' : ''} ${place < answer.fresh ? 'fresh' : ''}" @click=${(e) => open(id, e.currentTarget.querySelector('button'))}>${known.map(
-          (c, i) => {
-            const content = logCell(page, c, row[at[c.name]], row[at[`${c.name}_label`]], page.asOf);
-            const text = typeof content === 'string' ? content : nothing;
-            return html`<td class=${style(c)} title=${text}>${
-              i
-                ? content
-                : html`<button class="open-row" data-id=${id}
-              aria-current=${picked ? 'true' : nothing}>${content}</button>`
-            }</td>`;
-          },
-        )}</tr>`;
-      },
-    )}</tbody></table>`;
-}
-
-/** J and K, or the arrow keys, walk the rows. */
-function onKey(event) {
-  const step = {j: 1, ArrowDown: 1, k: -1, ArrowUp: -1}[event.key];
-  if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-  const buttons = [...event.currentTarget.querySelectorAll('.open-row')];
-  const next = buttons[buttons.indexOf(event.composedPath()[0]) + step];
-  if (!next) return;
-  event.preventDefault();
-  event.stopPropagation();
-  next.focus();
-}

@@ -1,7 +1,7 @@
 /** `<ud-usage>`: one metric over time by one breakdown, its legend `<ud-legend>` as a table; below it, requests and concurrency. */
 import {LitElement, css, html, nothing, repeat} from '../../vendor/lit.js';
 import {Question, anythingQuestion, asCsv, usageQuestion} from '../api.js';
-import {inSentence, narrowedTo, withFilter} from '../catalog.js';
+import {activeIn, inSentence, narrowedTo, withFilter} from '../catalog.js';
 import {columnsOf, overTime, rateFloor, single, totals} from '../chart/figures.js';
 import '../chart/plot.js';
 import {swatch} from '../chart/shapes.js';
@@ -11,7 +11,6 @@ import {cardBody, nothingMatches} from '../ui/card.js';
 import '../ui/controls.js';
 import {logSwitch, toolbar} from '../ui/toolbar.js';
 import {whyButton, whyPanel} from '../ui/why-button.js';
-import './capacity.js';
 
 const BARS = 100;
 const HEIGHT = 272;
@@ -26,6 +25,7 @@ class Usage extends LitElement {
     .controls { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin-left: auto; min-width: 0; }
     ud-chart { margin-bottom: 8px; }
     ud-why { margin-top: 12px; }
+    ud-capacity { display: block; min-height: 300px; }
     .fresh {
       border: 0; background: none; padding: 0 4px; color: inherit; font: inherit; cursor: pointer;
       text-decoration: underline dotted; min-height: 24px;
@@ -134,7 +134,13 @@ class Usage extends LitElement {
         ${cardBody([main, this._chart, this._totals, this._total], 560, () => (empty ? nothingMatches(page, 'requests') : this._content(shown)))}
       </section>
       ${whyPanel(page)}
-      <ud-capacity .page=${page}></ud-capacity>`;
+      ${this._capacity()}`;
+  }
+
+  /** Below what one came for, so nothing waits for it. */
+  _capacity() {
+    import('./capacity.js');
+    return html`<ud-capacity .page=${this.page}></ud-capacity>`;
   }
 
   // --- the parts
@@ -143,21 +149,10 @@ class Usage extends LitElement {
     const {page} = this;
     const {catalog, state} = page;
     const metrics = catalog.metricItems('requests', page.me.workspace);
-    const dimensions = catalog
-      .dimensionsOf('requests')
-      .filter((d) => d.split && d.name !== 'workspace_id')
-      .map((d) => ({
-        value: d.name,
-        title: d.title,
-        reason: d.workspace_only && state.scope === 'account' ? 'Only in the workspace view.' : undefined,
-      }));
-    const free = (text) => {
-      const d = catalog.dimension(`attributes.${text.replace(/^attributes\./, '')}`);
-      return d && {value: d.name, title: d.title, hint: 'attribute'};
-    };
+    const dimensions = catalog.splitItems('requests', state.scope);
     return html`
       <ud-menu label="Metric" search .items=${metrics} .value=${state.metric} @pick=${(e) => page.go({metric: e.detail})}></ud-menu>
-      <ud-menu label="Break down by" search .items=${[{value: 'none', title: 'None'}, ...dimensions]} .free=${free} .value=${state.by}
+      <ud-menu label="Break down by" search .items=${[{value: 'none', title: 'None'}, ...dimensions]} .free=${(text) => catalog.ownItem(text)} .value=${state.by}
         @pick=${(e) => page.go({by: e.detail})}></ud-menu>`;
   }
 
@@ -204,7 +199,7 @@ class Usage extends LitElement {
     const {state} = page;
     const stacks = metric.additive && !by?.overlapping && (state.scale === 'linear' || data.series.length === 1);
     const kind = !stacks ? 'line' : cut.cumulative ? 'area' : 'bars';
-    const opens = (r) => ({tab: 'log', of: 'requests', r, q: '', id: ''});
+    const opens = (r) => ({tab: 'log', of: 'requests', r, q: '', id: '', ...activeIn(metric)});
     if (state.view === 'table') import('./bucket-table.js');
     if (by) import('./more.js');
     return html`
@@ -329,7 +324,7 @@ class Legend extends LitElement {
     const act = {
       only: () => page.go({f: narrowedTo(f, [[by.name, value]])}),
       not: () => page.go({f: withFilter(f, {dimension: by.name, op: 'not_in', values: [value]})}),
-      log: () => page.go({tab: 'log', of: 'requests', r: page.state.r, f: narrowedTo(f, [[by.name, value]]), q: '', id: ''}),
+      log: () => page.go({tab: 'log', of: 'requests', r: page.state.r, f: narrowedTo(f, [[by.name, value]]), q: '', id: '', ...activeIn(this.metric)}),
     };
     return html`<ud-menu kind="dots" align="end" label="More about ${row.label}" .items=${items}
       @pick=${(e) => act[e.detail]()}></ud-menu>`;

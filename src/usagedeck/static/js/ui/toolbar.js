@@ -44,6 +44,13 @@ class FilterBar extends LitElement {
   render() {
     const {page} = this;
     return html`
+      ${
+        page.state.active === 'on'
+          ? html`<span class="chip" title="Requests that were active in the range, also those that began before it."><button
+          @click=${this._began}>Active in this range</button><button aria-label="Active in this range, remove"
+          @click=${this._began}>✕</button></span>`
+          : nothing
+      }
       ${page.state.f.map((filter) => {
         const [title, word, values] = filterWords(filter, page);
         const idle = !page.catalog.dimension(filter.dimension).of.includes(this.subject);
@@ -115,6 +122,10 @@ class FilterBar extends LitElement {
     this.renderRoot.querySelector('#add').focus();
     if (filter && (!this._edited || formatFilter(filter) !== formatFilter(this._edited)))
       this.page.go({f: withFilter(f, filter, this._edited)});
+  }
+
+  _began() {
+    this.page.go({active: 'off'});
   }
 
   _remove(filter) {
