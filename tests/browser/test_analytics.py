@@ -63,7 +63,7 @@ def test_the_chart_is_split_by_any_dimension(open_page: Open, site: str, filled:
     page.keyboard.press("Enter")
     expect(card.locator("h2")).to_have_text("p95 latency by API key")
     expect(card.locator(".plot")).to_have_attribute("aria-label", re.compile(r"p95 latency by API key: line chart"))
-    card.get_by_label("Key").get_by_role("link", name="prod-web").click()
+    card.get_by_label("Key", exact=True).get_by_role("link", name="prod-web").click()
     assert query(page)["f"] == ["api_key_id:eq:key_web"]
     with keyed(site, filled.api_key) as client:
         asked = {"interval": "total", "filter": "api_key_id:eq:key_web", "range": "24h", "metric": "requests"}
@@ -75,12 +75,12 @@ def test_without_a_split_it_is_one_series_and_own_keys_split_too(open_page: Open
     page = open_page("tab=analytics&split=none")
     card = page.locator("ud-over-time section.card")
     expect(card.locator("h2")).to_have_text("API requests over time")
-    expect(card.get_by_label("Key")).to_have_count(0)
+    expect(card.get_by_label("Key", exact=True)).to_have_count(0)
     page.locator("ud-menu[label='Split by']").get_by_role("button").click()
     page.get_by_role("combobox").fill("plan")
     page.keyboard.press("Enter")
     expect(card.locator("h2")).to_have_text("API requests by plan")
-    expect(card.get_by_label("Key").get_by_role("listitem").first).to_be_visible()
+    expect(card.get_by_label("Key", exact=True).get_by_role("listitem").first).to_be_visible()
     page = open_page("tab=analytics&split=group_id")
     expect(page.locator("ud-over-time")).to_contain_text("A request counts in each group it belongs to")
 

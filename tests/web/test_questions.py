@@ -189,6 +189,8 @@ def test_what_was_active_is_asked_for_whenever_it_began(place: Place) -> None:
     with place.client(house.api_key) as client:
         page = client.get("/api/v1/requests", params={"active_in": active_in, "columns": "id"}).json()
         assert page["rows"] == [["e2"], ["e1"]]
+        assert page["active_in"]["start"] == "2026-11-01T08:02:10.000Z"
+        assert page["window"]["start"] == "2026-10-31T08:02:10.000Z"
         text = client.get("/api/v1/requests.csv", params={"active_in": active_in, "columns": "id"}).text
         assert [line.split(",")[0] for line in text.splitlines()] == ["id", "e2", "e1"]
         assert ask(client, active_in=active_in, interval="total", metric="requests")["rows"][0][-1] == 2

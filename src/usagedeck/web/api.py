@@ -15,7 +15,7 @@ from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.catalog.metrics import METRICS, metric
 from usagedeck.errors import InvalidInput
 from usagedeck.filters import Op
-from usagedeck.query import Cursor, LogQuery, Query
+from usagedeck.query import Cursor, LogQuery, Query, Selection
 from usagedeck.table import Column, Table, csv_lines, json_rows
 from usagedeck.times import iso, zone, zone_name
 from usagedeck.web.asking import QuestionRoute
@@ -41,7 +41,7 @@ from usagedeck.web.tables import (
     window_of,
     with_zone,
 )
-from usagedeck.windows import Interval
+from usagedeck.windows import Interval, Window
 
 MAX_BUCKETS = 5000
 MAX_ROWS = 100_000
@@ -70,7 +70,8 @@ class UsageOut(TableOut):
 
 
 class LogOut(TableOut):
-    window: WindowOut
+    window: WindowOut = Field(description="When rows may have begun.")
+    active_in: WindowOut | None = Field(description="With `active_in`: the range in which they were active. Else null.")
     older: str | None = Field(description="Cursor of the page before in time; null when there is none.")
     newer: str | None = Field(description="Cursor of the page after in time; null when there is none.")
     reached: str | None = Field(description="Of a page that is still being looked for: the instant up to which that was done.")
@@ -216,15 +217,17 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject, *, j
     place = deck.commits.latest
     if request.headers.get("accept", "").startswith(NDJSON):
         pages = listing.growing(deck, who, asked.view(), query)
-        return lines_answer(request, (_log_out(page, place) for page in pages))
-    return json(_log_out(listing.log(deck, who, asked.view(), query), place))
+        return lines_answer(request, (_log_out(page, query.selection, place) for page in pages))
+    return json(_log_out(listing.log(deck, who, asked.view(), query), query.selection, place))
 
 
-def _log_out(page: listing.LogPage, place: int) -> dict[str, Any]:
+def _log_out(page: listing.LogPage, asked: Selection, place: int) -> dict[str, Any]:
+    active = asked.active_in and Window(*asked.active_in, asked.window.zone)
     return {
         "columns": columns_of(page.table),
         "rows": json_rows(page.table),
         "window": window_of(page.about.window),
+        "active_in": active and window_of(active),
         "older": page.older.encode() if page.older else None,
         "newer": page.newer.encode() if page.newer else None,
         "place": str(place),

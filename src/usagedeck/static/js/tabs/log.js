@@ -130,7 +130,7 @@ class Log extends LitElement {
         placeholder="Search, or status:5xx path:/v1/…" .value=${live(this._draft ?? state.q)} @input=${this._onTyped} @keydown=${this._onSearchKey}
         @change=${this._take}><kbd aria-hidden="true">/</kbd></div>`;
     return html`
-      ${toolbar(page, {subject: state.of, window: rows?.window ?? null, csv: this._csv, start: switcher, kept: rows?.available_from})}
+      ${toolbar(page, {subject: state.of, window: rows?.active_in ?? rows?.window ?? null, csv: this._csv, start: switcher, kept: rows?.available_from})}
       ${this._lookup()}${this._histogram()}
       <div class="sides ${state.id && this._docked ? 'open' : ''}">
         <section class="card table ${state.density}" aria-labelledby="title">

@@ -62,7 +62,7 @@ class Lookup extends LitElement {
   _rows(subject, {name, title}, rows) {
     const {page} = this;
     const all = {tab: 'log', of: subject, per: 'attempts', f: [is(name, this.text)], q: '', id: '', r: EVERYTHING};
-    const more = html`<li>${page.link(all, `All with this ${title}`)}</li>`;
+    const more = html`<li class="small">${page.link(all, `All with this ${title}`)}</li>`;
     return [...rows.slice(0, MOST).map((row) => this._row(subject, title, row)), ...(rows.length > MOST ? [more] : [])];
   }
 
@@ -73,8 +73,8 @@ class Lookup extends LitElement {
     const name = [row.method, row.path ?? row.url ?? row.id].filter(Boolean).join(' ');
     return html`<li>${row.status === null ? nothing : statusBadge(row.status)}
       <span class="grow"><span class="mono">${page.link(go, name)}</span>
-        <span class="muted">${NOUNS[subject]} with this ${title === 'ID' ? 'id' : title}</span></span>
-      <span class="muted mono">${page.formats.full(at)}</span></li>`;
+        <span class="muted small">${NOUNS[subject]} with this ${title === 'ID' ? 'id' : title}</span></span>
+      <span class="muted mono small">${page.formats.full(at)}</span></li>`;
   }
 }
 customElements.define('ud-lookup', Lookup);

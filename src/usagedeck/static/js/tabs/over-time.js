@@ -1,5 +1,5 @@
 /** `<ud-over-time>`: the chart of the Analytics tab: counts by status, or any metric, split by any dimension. */
-import {LitElement, html, nothing} from '../../vendor/lit.js';
+import {LitElement, css, html, nothing} from '../../vendor/lit.js';
 import {Question} from '../api.js';
 import {inSentence, narrowedTo} from '../catalog.js';
 import {byStatus, columnsOf, overTime, rateFloor} from '../chart/figures.js';
@@ -28,7 +28,10 @@ class OverTime extends LitElement {
     rowsOf: {attribute: false},
   };
 
-  static styles = [base];
+  static styles = [
+    base,
+    css`.key li { max-width: 280px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }`,
+  ];
 
   constructor() {
     super();
