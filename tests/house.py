@@ -12,6 +12,7 @@ import uvicorn
 
 from usagedeck import access, admin, ingest
 from usagedeck.deck import Deck
+from usagedeck.store.sizes import SizeIndex
 from usagedeck.times import parse_instant
 from usagedeck.web.app import create_app
 
@@ -50,6 +51,12 @@ class House:
         """A further key of this workspace, and who asks with it."""
         secret = self.do(admin.CreateKey(workspace=self.workspace_id, label=command.pop("label", "key"), **command))["api_key"]
         return secret, access.who_by_key(self.deck, secret)
+
+
+def look_at_sizes(deck: Deck) -> None:
+    """How much is stored is known now, as it is on a server that has run for a while."""
+    assert isinstance(deck.sizes, SizeIndex)
+    deck.sizes.look()
 
 
 def build_house(deck: Deck, name: str = "acme", **command: Any) -> House:

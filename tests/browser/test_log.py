@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.house import House
+from tests.house import House, look_at_sizes
 from usagedeck.query import LogQuery
 from usagedeck.times import HOUR
 
@@ -111,7 +111,7 @@ def test_what_a_search_matches_is_counted_behind_the_first_rows(open_page: Open,
 def test_where_counting_is_costly_the_page_says_more_than(
     open_page: Open, filled: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled.deck.sizes.look()  # type: ignore[attr-defined]
+    look_at_sizes(filled.deck)
     monkeypatch.setattr("usagedeck.sql.costs.MOST_SEARCHED", 1)
     page = open_page("tab=log&q=speech-to-text&r=7d")
     head, matches = page.locator("ud-log .table > header"), page.locator("ud-log [aria-label='Matches over time']")

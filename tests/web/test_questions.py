@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.house import NOON, build_house
+from tests.house import NOON, build_house, look_at_sizes
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import EVENTS, TTS, Town, at, build_town
@@ -402,7 +402,7 @@ def test_what_would_be_searched_at_length_is_left_out_on_request(
     place: Place, asker: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("usagedeck.sql.costs.MOST_SEARCHED", 0)
-    place.deck.sizes.look()  # type: ignore[attr-defined]
+    look_at_sizes(place.deck)
     asked = {"metric": "requests", "interval": "day", "search": "speech"}
     whole = ask(asker, **asked)
     assert (whole["costly"], len(whole["rows"])) == (None, 4)

@@ -1,6 +1,6 @@
 """Metrics: what a person picks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from usagedeck.catalog.formulas import Formula, PerTime, Ratio, Single, Sum
@@ -53,6 +53,17 @@ class Metric:
     def limited(self) -> bool:
         """It is absent where the workspace has no limit of concurrent requests."""
         return any(MEASURES[name].limited for name in self.formula.measures)
+
+
+def _duration(name: str, title: str, help: str, formula: Formula, *, wire: str | None = None) -> Metric:  # noqa: A002
+    return Metric(name=name, title=title, help=help, formula=formula, type=Type.FLOAT, unit="ms", wire=wire, good="down")
+
+
+def _levels(stem: str, title: str, whose: str) -> Iterator[Metric]:
+    """The percentiles of a duration; `whose` says of what so many per cent took at most that long."""
+    for level in (50, 95, 99):
+        name = f"{stem}_p{level}"
+        yield _duration(name, f"p{level} {title}", f"{level} % of {whose}", Single(name))
 
 
 METRICS: Mapping[str, Metric] = {
@@ -152,46 +163,26 @@ METRICS: Mapping[str, Metric] = {
             unit="ratio",
             good="up",
         ),
-        Metric(
-            name="latency_avg",
-            title="Average latency",
-            help="Mean duration of requests that report one.",
-            formula=Ratio("latency_total", "latency_count"),
-            type=Type.FLOAT,
-            unit="ms",
-            good="down",
+        _duration(
+            "latency_avg",
+            "Average latency",
+            "Mean duration of requests that report one.",
+            Ratio("latency_total", "latency_count"),
         ),
-        *(
-            Metric(
-                name=f"latency_p{level}",
-                title=f"p{level} latency",
-                help=f"{level} % of the requests that report a duration took at most this long (linear between neighbours).",
-                formula=Single(f"latency_p{level}"),
-                type=Type.FLOAT,
-                unit="ms",
-                good="down",
-            )
-            for level in (50, 95, 99)
-        ),
-        Metric(
-            name="ttfb_avg",
-            title="Average time to first byte",
-            help="Mean time to first byte of requests that report one.",
-            formula=Ratio("ttfb_total", "ttfb_count"),
-            type=Type.FLOAT,
-            unit="ms",
+        *_levels("latency", "latency", "the requests that report a duration took at most this long (linear between neighbours)."),
+        _duration(
+            "ttfb_avg",
+            "Average time to first byte",
+            "Mean time to first byte of requests that report one.",
+            Ratio("ttfb_total", "ttfb_count"),
             wire="ttfb_avg",
-            good="down",
         ),
-        Metric(
-            name="ttfb_p95",
-            title="p95 time to first byte",
-            help="95 % of the requests that report a time to first byte took at most this long.",
-            formula=Single("ttfb_p95"),
-            type=Type.FLOAT,
-            unit="ms",
+        _duration(
+            "ttfb_p95",
+            "p95 time to first byte",
+            "95 % of the requests that report a time to first byte took at most this long.",
+            Single("ttfb_p95"),
             wire="ttfb_p95",
-            good="down",
         ),
         Metric(
             name="concurrency",
@@ -255,27 +246,13 @@ METRICS: Mapping[str, Metric] = {
             unit="attempts",
             good="down",
         ),
-        Metric(
-            name="attempt_latency_avg",
-            title="Average attempt latency",
-            help="Mean duration of attempts that report one.",
-            formula=Ratio("attempt_latency_total", "attempt_latency_count"),
-            type=Type.FLOAT,
-            unit="ms",
-            good="down",
+        _duration(
+            "attempt_latency_avg",
+            "Average attempt latency",
+            "Mean duration of attempts that report one.",
+            Ratio("attempt_latency_total", "attempt_latency_count"),
         ),
-        *(
-            Metric(
-                name=f"attempt_latency_p{level}",
-                title=f"p{level} attempt latency",
-                help=f"{level} % of the attempts that report a duration took at most this long.",
-                formula=Single(f"attempt_latency_p{level}"),
-                type=Type.FLOAT,
-                unit="ms",
-                good="down",
-            )
-            for level in (50, 95, 99)
-        ),
+        *_levels("attempt_latency", "attempt latency", "the attempts that report a duration took at most this long."),
         Metric(
             name="deliveries",
             title="Deliveries",
@@ -329,26 +306,16 @@ METRICS: Mapping[str, Metric] = {
             unit="attempts",
             good="down",
         ),
-        Metric(
-            name="delivery_time_avg",
-            title="Average time to deliver",
-            help="Mean time of successful deliveries from the start of the first attempt to the end of the first with a 2xx.",
-            formula=Ratio("delivery_time_total", "delivery_time_count"),
-            type=Type.FLOAT,
-            unit="ms",
-            good="down",
+        _duration(
+            "delivery_time_avg",
+            "Average time to deliver",
+            "Mean time of successful deliveries from the start of the first attempt to the end of the first with a 2xx.",
+            Ratio("delivery_time_total", "delivery_time_count"),
         ),
-        *(
-            Metric(
-                name=f"delivery_time_p{level}",
-                title=f"p{level} time to deliver",
-                help=f"{level} % of the successful deliveries took at most this long, from the start of their first attempt.",
-                formula=Single(f"delivery_time_p{level}"),
-                type=Type.FLOAT,
-                unit="ms",
-                good="down",
-            )
-            for level in (50, 95, 99)
+        *_levels(
+            "delivery_time",
+            "time to deliver",
+            "the successful deliveries took at most this long, from the start of their first attempt.",
         ),
     )
 }
