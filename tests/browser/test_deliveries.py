@@ -13,13 +13,14 @@ from usagedeck.access import Role
 from usagedeck.times import DAY, HOUR, MINUTE
 
 DORA = "dora@example.com"
+FAILED = 5
 GOOD, BAD = "https://good.example.com/hook", "https://bad.example.com/hook"
 
 
 @pytest.fixture(scope="module")
 def hooked(filled: House) -> House:
     """A workspace of its own: ten jobs are told to two endpoints; one of these answers at the second or third attempt, or never.
-    One job is long ago."""
+    One job is long ago, and one failed."""
     house = build_house(filled.deck, "Hooks", id="ws_hooks", time_zone="UTC")
     house.do(admin.AddUser(workspace="ws_hooks", email=DORA, name="", password=PASSWORD, role=Role.OWNER))
     for n in range(10):
@@ -27,6 +28,8 @@ def hooked(filled: House) -> House:
         events: list[dict[str, object]] = [
             {"id": f"job_{n}", "time": at, "method": "POST", "path": "/v1/jobs", "status": 202, "duration_ms": 40}
         ]
+        if n == FAILED:
+            events[0] |= {"path": "/v1/exports", "status": 500}
         events.append(sent(n, 1, at + MINUTE, GOOD, 200))
         tries = n % 4 + 1
         events += [sent(n, k, at + k * MINUTE, BAD, 200 if k == tries < 4 else 503) for k in range(1, tries + 1)]
@@ -77,6 +80,26 @@ def test_from_a_failing_endpoint_to_the_request_and_back(open_page: Open) -> Non
     )
     attempts.get_by_role("link").last.click()
     expect(page.locator("ud-drawer #name")).to_have_text(GOOD)
+
+
+@pytest.mark.usefixtures("hooked")
+def test_from_a_failing_route_on_the_chart_to_the_request_and_its_deliveries(open_page: Open) -> None:
+    page = open_page("tab=analytics&chart=errors&split=route", email=DORA)
+    chart = page.locator("ud-over-time section")
+    expect(chart.locator(".plot")).to_have_attribute("aria-label", re.compile("Errors by route: .*Total 1 request"))
+    chart.get_by_label("Key", exact=True).get_by_role("link", name="/v1/exports").click()
+    expect(page.locator("ud-log [data-total]")).to_have_text("1")
+    page.locator("ud-log tbody tr").get_by_role("button").click()
+    expect(page.locator("ud-drawer #name")).to_have_text("POST /v1/exports")
+    attempts = page.locator("ud-drawer ud-attempts")
+    expect(attempts.locator("caption")).to_have_text([re.compile(f"{re.escape(url)}: delivered") for url in (BAD, GOOD)])
+    attempts.get_by_role("link").first.click()
+    expect(page.locator("ud-drawer #name")).to_have_text(BAD)
+    page.get_by_role("link", name="The request that caused it").click()
+    page.get_by_role("link", name="Deliveries it caused").click()
+    expect(page.locator("#title")).to_have_text("Deliveries")
+    expect(page.locator("ud-log [data-total]")).to_have_text("2")
+    expect(page.locator("ud-log tbody tr")).to_have_count(2)
 
 
 @pytest.mark.usefixtures("hooked")
