@@ -18,6 +18,9 @@ from usagedeck.settings import Settings
 from usagedeck.store import sizes
 
 FURNISHED = ("browser", "directory", "oracle")
+"""Folders whose files share a world."""
+APART = ("test_kill.py", "test_floors.py", "test_import.py")
+"""Files that take minutes and whose tests share nothing: no worker is left alone with all of one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +37,8 @@ class ByWorld(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
+        if path.name in APART:
+            return nodeid
         return str(path.parent if path.parent.name in FURNISHED else path)
 
 
