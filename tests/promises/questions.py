@@ -88,7 +88,8 @@ def _shared(rng: Random, of: Subject) -> list[tuple[str, str]]:
     ops = [op.value for op in Op] if rng.random() < 0.05 else TEXTS
     filters = [(rng.choice(_names(rng, of)), rng.choice(ops), rng.choice(WORDS)) for _ in range(rng.choice((0, 1, 1, 2)))]
     params = [("filter", ":".join(one)) for one in filters]
-    params += [("range", rng.choice(("1d", "7d", "30d")))]
+    active = of is Subject.REQUESTS and rng.random() < 0.15
+    params += [("active_in" if active else "range", rng.choice(("1d", "7d", "30d")))]
     if rng.random() < 0.3:
         params.append(("search", rng.choice(WORDS)))
     if rng.random() < 0.4:
@@ -336,6 +337,7 @@ MAKING = (
 """Things that somebody makes of their own, under names of others."""
 
 _BY_NAME = {
+    "active_in": "7d",
     "email": "user-{}@x.test",
     "groups": "group-{}",
     "metric": "credits",
