@@ -64,6 +64,7 @@ def test_from_a_failing_endpoint_to_the_request_and_back(open_page: Open) -> Non
     expect(page.locator("ud-log tbody tr")).to_have_count(9)
     page.get_by_role("radio", name="Attempts", exact=True).click()
     expect(page.locator("ud-log [data-total]")).to_have_text("21")
+    expect(page.locator("ud-log tbody tr")).to_have_count(21)
     page.locator("ud-log tbody tr", has_text="503").first.get_by_role("button").click()
     attempts = page.locator("ud-drawer ud-attempts")
     expect(attempts.locator("caption")).to_have_text(re.compile("delivered, 2 attempts"))
