@@ -25,6 +25,7 @@ from usagedeck.seals import QUARTER, Ledger
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.times import DAY, HOUR, iso
+from usagedeck.verify import views
 from usagedeck.web.server import Running
 
 ZONES = {"ws_nepal": "Asia/Kathmandu", "ws_utc": "UTC"}
@@ -175,7 +176,7 @@ def test_the_total_of_a_view_shows_it_too(house: House) -> None:
 
 def test_breakdowns_too_long_for_an_answer_are_downloaded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = run(house.deck, of_requests)
-    monkeypatch.setattr(verify, "MOST_ROWS", 1)
+    monkeypatch.setattr(views, "MOST_ROWS", 1)
     asked: list[bool] = []
     answer = report.usage
 

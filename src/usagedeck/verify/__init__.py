@@ -1,0 +1,21 @@
+"""Proves the numbers: rollups against the events they were made of, and every view against every other.
+
+Work comes in tasks that take seconds at most, so that whoever asks for it can stop between any two of them. A stretch of a
+rollup is compared as questions read it: with the seals that count at that moment. Views are asked through `report`, as the
+doors ask it. Events may arrive meanwhile: what was written to while it was compared is no difference.
+
+It repairs nothing by itself. When asked to, it takes away the seals of what differs, and then the events answer until it was
+sealed anew.
+"""
+
+from usagedeck.deck import Deck
+from usagedeck.verify import rollups, views
+from usagedeck.verify.planning import plan
+from usagedeck.verify.tasks import Difference, Outcome, Sealed, Task, Views
+
+__all__ = ["Difference", "Outcome", "Sealed", "Task", "Views", "perform", "plan"]
+
+
+def perform(deck: Deck, task: Task, *, unseal: bool = False) -> Outcome:
+    """Do a task. With `unseal` the seals of what differs are taken away, so that it is computed anew."""
+    return rollups.compare(deck, task, unseal=unseal) if isinstance(task, Sealed) else views.compare(deck, task)
