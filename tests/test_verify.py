@@ -1,8 +1,12 @@
 """`verify`: nothing differs in a world with late and repeated events, and every planted difference is found."""
 
+import csv
+import io
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,9 @@ from typer.testing import CliRunner, Result
 from tests.house import House, StillClock, build_house, served
 from usagedeck import listing, report, verify
 from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck.catalog.formulas import Ratio, Sum
 from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.metrics import METRICS
 from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.cli import app
 from usagedeck.cli import verify as command
@@ -25,7 +31,7 @@ from usagedeck.seals import QUARTER, Ledger
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
 from usagedeck.times import DAY, HOUR, iso
-from usagedeck.verify import views
+from usagedeck.verify import rows, views
 from usagedeck.web.server import Running
 
 ZONES = {"ws_nepal": "Asia/Kathmandu", "ws_utc": "UTC"}
@@ -35,20 +41,45 @@ def events_of(now: int, dice: random.Random, count: int) -> Iterator[dict[str, A
     for n in range(count):
         time = now - dice.randrange(3 * DAY)
         if n % 5 == 0:
-            yield {"kind": "delivery", "id": f"d{n}", "time": time, "webhook_id": dice.choice("ab"), "status": 200, "attempt": 1}
+            yield from attempts_of(f"d{n}", time, now, dice)
             continue
         yield {
             "id": f"r{n}",
             "time": time,
             "credits": f"{dice.randrange(900)}.{dice.randrange(10**6):06d}",
-            "status": dice.choice((200, 404, 0)),
+            "characters": dice.randrange(5000),
+            "audio_seconds": dice.choice(("0.1", "7", "33.333333")),
+            "input_tokens": dice.randrange(900),
+            "output_tokens": dice.randrange(900),
+            "charge_count": dice.choice(("1", "0.5")),
+            "status": dice.choice((101, 200, 404, 0)),
             "voice_id": dice.choice(("", "v1", "v2")),
             "product_type": dice.choice(("tts", "stt")),
             "user_id": dice.choice("xyz"),
             "group_ids": dice.choice(([], ["g"], ["g", "h"])),
             "duration_ms": dice.choice((0, 40, 3 * HOUR)),
+            "ttfb_ms": dice.choice((7, 30)),
             "error": {"code": "e", "message": 'two\nlines, and a "quote"'},
+            **dice.choice(({}, {"cost": "0.000001"})),
         }
+    yield {"id": "says nothing", "time": now - 2 * DAY}
+
+
+def attempts_of(id_: str, time: int, now: int, dice: random.Random) -> Iterator[dict[str, Any]]:
+    """A delivery that is tried up to three times, over midnight perhaps, and perhaps in vain."""
+    tries = dice.randrange(1, 4)
+    for number in range(1, tries + 1):
+        yield {
+            "kind": "delivery",
+            "id": f"{id_} {number}",
+            "message_id": id_,
+            "webhook_id": id_[-1],
+            "time": time,
+            "status": 500 if number < tries else dice.choice((200, 204, 500, 0)),
+            "attempt": number,
+            "duration_ms": dice.choice((3, 900)),
+        }
+        time = min(now, time + dice.choice((1, 5 * HOUR, 20 * HOUR)))
 
 
 def furnish(deck: Deck, *names: str) -> dict[str, House]:
@@ -63,7 +94,7 @@ def furnish(deck: Deck, *names: str) -> dict[str, House]:
     assert deck.sealer.look() > 0
     for id_, house in houses.items():
         house.send(late[id_])
-        house.send(late[id_][:20])
+        assert not house.send(late[id_][:20]).rejected
     deck.sealer.look()
     return houses
 
@@ -104,7 +135,8 @@ def test_nothing_differs(deck: Deck) -> None:
     rollups = {f"rollup {r.name} by {size}" for r in ROLLUPS.values() if not r.activity for size in sizes}
     split = {s: [d for d in DIMENSIONS.values() if s in d.of and d.split and not d.overlapping] for s in Subject}
     views = {f"{s} by {d.name}" for s in Subject for d in split[s]}
-    views |= {f"{s} log{how}" for s in Subject for how in ("", " as CSV")}
+    logs = ("requests log", "deliveries log", "deliveries log per delivery")
+    views |= {f"{log}{how}" for log in logs for how in ("", " as CSV")}
     assert set(outcome.compared) == rollups | views | {"rollup activity by minutes"}
     assert all(outcome.compared.values())
 
@@ -129,9 +161,15 @@ def a_row(deck: Deck) -> tuple[int, int]:
     return int(seal), int(time)
 
 
+def tamper(deck: Deck, text: str, **values: Any) -> None:
+    """What the engine does when it is told behind everybody's back."""
+    wait = " SETTINGS mutations_sync = 2" if text.startswith(("ALTER", "DELETE")) else ""
+    deck.store.record(Statement(text + wait, values, ()))
+
+
 ONE = "seal = {seal:UInt64} AND zone = '' AND time = {time:Int64}"
 PLANTED = {
-    "changed": "ALTER TABLE rollup_calls UPDATE requests = requests + 1 WHERE " + ONE + " SETTINGS mutations_sync = 2",
+    "changed": "ALTER TABLE rollup_calls UPDATE requests = requests + 1 WHERE " + ONE,
     "missing": "DELETE FROM rollup_calls WHERE " + ONE,
     "doubled": "INSERT INTO rollup_calls SELECT * FROM rollup_calls WHERE " + ONE,
 }
@@ -140,7 +178,7 @@ PLANTED = {
 @pytest.mark.parametrize("kind", PLANTED)
 def test_a_row_of_a_rollup(house: House, kind: str) -> None:
     seal, time = a_row(house.deck)
-    house.deck.store.record(Statement(PLANTED[kind], {"seal": seal, "time": time}, ()))
+    tamper(house.deck, PLANTED[kind], seal=seal, time=time)
     outcome = run(house.deck, sealed())
     assert different(outcome) == {"rollup calls by quarter-hours"}
     assert {d.workspace for d in outcome.differences} == {"ws_utc"}
@@ -157,9 +195,9 @@ def test_a_value_that_a_rollup_keeps(house: House) -> None:
     """No sum tells it; percentiles do."""
     text = (
         "ALTER TABLE rollup_calls UPDATE latencies = arrayMap(v -> v + 1, latencies) WHERE zone = '' "
-        "AND time = (SELECT max(time) FROM rollup_calls WHERE zone = '' AND notEmpty(latencies)) SETTINGS mutations_sync = 2"
+        "AND time = (SELECT max(time) FROM rollup_calls WHERE zone = '' AND notEmpty(latencies))"
     )
-    house.deck.store.record(Statement(text, {}, ()))
+    tamper(house.deck, text)
     outcome = run(house.deck, sealed("calls"))
     assert {d.number for d in outcome.differences} == {"latencies"}
     assert all(d.held != d.counted and " values, " in d.held for d in outcome.differences)
@@ -169,9 +207,138 @@ def test_a_value_that_a_rollup_keeps(house: House) -> None:
 def test_the_total_of_a_view_shows_it_too(house: House) -> None:
     """Rollups that contradict each other, and the log; whatever was answered before."""
     assert not different(run(house.deck, of_requests))
-    text = "ALTER TABLE rollup_calls UPDATE requests = requests + 1 WHERE 1 SETTINGS mutations_sync = 2"
-    house.deck.store.record(Statement(text, {}, ()))
+    tamper(house.deck, "ALTER TABLE rollup_calls UPDATE requests = requests + 1 WHERE 1")
     assert {"requests log", "requests log as CSV", "requests by voice_id"} <= different(run(house.deck, of_requests))
+
+
+def numbers_of(outcome: verify.Outcome, check: str) -> set[str]:
+    """The names of the numbers that differ."""
+    return {d.number for d in outcome.differences if d.check == check}
+
+
+REQUEST_METRICS = {
+    *("credits", "requests", "characters", "minutes", "input_tokens", "output_tokens", "cost", "charge_count"),
+    *("billable_requests", "errors", "success_rate", "latency_avg", "ttfb_avg"),
+}
+
+
+def test_every_sum_is_told_from_rows_of_the_log() -> None:
+    """A measure that rows cannot be added up to is one of deliveries that no column of theirs shows."""
+    assert {m.name for m in rows.metrics_of(Subject.REQUESTS, joined=False)} == REQUEST_METRICS
+    told = {name for s, j in LOGS for m in rows.metrics_of(s, joined=j) for name in m.formula.measures}
+    sums = {name for m in METRICS.values() if isinstance(m.formula, Sum | Ratio) for name in m.formula.measures}
+    assert sums - told == {"deliveries_retried", "tries", "delivery_time_total", "delivery_time_count"}
+
+
+LOGS = [(Subject.REQUESTS, False), (Subject.DELIVERIES, False), (Subject.DELIVERIES, True)]
+
+
+def test_a_millionth_of_a_credit(house: House) -> None:
+    """As many rows as there should be, and one group of them costs a little more."""
+    most = "credits = (SELECT max(credits) FROM rollup_calls WHERE zone = 'UTC')"
+    tamper(house.deck, f"ALTER TABLE rollup_calls UPDATE credits = credits + 0.000001 WHERE zone = 'UTC' AND {most}")
+    outcome = run(house.deck, of_requests)
+    for check in ("requests log", "requests log as CSV"):
+        (one,) = (d for d in outcome.differences if d.check == check)
+        assert (one.number, Decimal(one.counted) - Decimal(one.held)) == ("credits", Decimal("0.000001"))
+
+
+def test_sums_of_every_kind(house: House) -> None:
+    names = [m.name for m in ROLLUPS["calls"].measures if m.additive]
+    changed = ", ".join(f"{name} = {name} + {n}" for n, name in enumerate(names, 1))
+    tamper(house.deck, f"ALTER TABLE rollup_calls UPDATE {changed} WHERE 1")
+    outcome = run(house.deck, of_requests)
+    assert numbers_of(outcome, "requests log") == numbers_of(outcome, "requests log as CSV") == REQUEST_METRICS
+
+
+Lines = list[list[str]]
+
+
+def lose_a_digit(lines: Lines) -> None:
+    at = lines[0].index("credits")
+    line = next(line for line in lines[1:] if "." in line[at])
+    line[at] = line[at][:-1]
+
+
+SPOILT: dict[str, tuple[Callable[[Lines], object], set[str]]] = {
+    "a digit": (lose_a_digit, {"credits"}),
+    "a line": (lambda lines: lines.pop(), {"requests", "errors"}),
+    "a cell": (lambda lines: lines[-1].pop(), {"requests", "errors"}),
+    "words": (lambda lines: lines[-1].__setitem__(lines[0].index("status"), "fine"), {"requests", "errors"}),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_is_wrong_in_the_text_of_a_csv(house: House, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    usual, (spoil, numbers) = listing.log_lines, SPOILT[what]
+
+    def spoilt(*words: Any, **more: Any) -> Any:
+        pieces, about = usual(*words, **more)
+        lines = list(csv.reader(io.StringIO(b"".join(pieces).decode(), newline="")))
+        lines.sort(key=lambda line: ("404" in line) - 2 * ("time" in line))  # the header, and at the end what counts as an error
+        spoil(lines)
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(lines)
+        return iter([text.getvalue().encode()]), about
+
+    monkeypatch.setattr(listing, "log_lines", spoilt)
+    outcome = run(house.deck, of_requests)
+    assert different(outcome) == {"requests log as CSV"}
+    assert numbers <= numbers_of(outcome, "requests log as CSV")
+
+
+def spoil_log(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Lines], object], *, joined: bool) -> None:
+    usual = listing.log
+
+    def spoilt(*words: Any, **more: Any) -> Any:
+        page = usual(*words, **more)
+        if words[-1].joined is not joined:
+            return page
+        names = [column.name for column in page.table.columns]
+        found = [list(row) for row in page.table.rows]
+        spoil([names, *found])
+        return replace(page, table=replace(page.table, rows=[row for row in found if row]))
+
+    monkeypatch.setattr(listing, "log", spoilt)
+
+
+def answer_another(lines: Lines, now: Any = 500, before: Callable[[Any], bool] = lambda status: status == 200) -> None:
+    at = lines[0].index("status")
+    next(line for line in lines[1:] if before(line[at]))[at] = now
+
+
+def test_a_row_of_the_log_that_says_another_status(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil_log(monkeypatch, answer_another, joined=False)
+    outcome = run(house.deck, lambda task: isinstance(task, verify.Views))
+    assert different(outcome) == {"requests log", "deliveries log"}
+    assert numbers_of(outcome, "requests log") == {"errors", "success_rate"}
+    assert numbers_of(outcome, "deliveries log") == {"attempt_errors", "attempt_success_rate"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "numbers"),
+    [
+        (answer_another, {"deliveries_succeeded", "delivery_errors", "delivery_success_rate"}),
+        (lambda lines: answer_another(lines, 299, lambda status: status == 500), {"deliveries_succeeded", "delivery_errors"}),
+        (lambda lines: lines[-1].clear(), {"deliveries"}),
+    ],
+)
+def test_a_row_of_the_log_per_delivery(
+    house: House, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Lines], object], numbers: set[str]
+) -> None:
+    spoil_log(monkeypatch, spoil, joined=True)
+    outcome = run(house.deck, of_deliveries)
+    assert different(outcome) == {"deliveries log per delivery"}
+    assert numbers <= numbers_of(outcome, "deliveries log per delivery")
+
+
+def test_a_log_that_puts_attempts_together_otherwise(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After hours they are deliveries of their own there."""
+    usual = report.reach_of
+    monkeypatch.setattr(listing, "reach_of", lambda deck, joined: usual(deck, joined) and HOUR)
+    outcome = run(house.deck, of_deliveries)
+    assert different(outcome) == {"deliveries log per delivery", "deliveries log per delivery as CSV"}
+    assert "deliveries" in numbers_of(outcome, "deliveries log per delivery")
 
 
 def test_breakdowns_too_long_for_an_answer_are_downloaded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,11 +361,14 @@ def of_requests(task: verify.Task) -> bool:
     return isinstance(task, verify.Views) and task.subject is Subject.REQUESTS
 
 
+def of_deliveries(task: verify.Task) -> bool:
+    return isinstance(task, verify.Views) and task.subject is Subject.DELIVERIES
+
+
 @pytest.mark.parametrize(("table", "zone"), [("activity", ""), ("keys", "UTC")])
 def test_rows_of_minutes_and_of_days(house: House, table: str, zone: str) -> None:
     column = ROLLUPS[table].measures[0].name
-    text = f"ALTER TABLE rollup_{table} UPDATE {column} = {column} + 1 WHERE zone = '{zone}' SETTINGS mutations_sync = 2"
-    house.deck.store.record(Statement(text, {}, ()))
+    tamper(house.deck, f"ALTER TABLE rollup_{table} UPDATE {column} = {column} + 1 WHERE zone = '{zone}'")
     assert different(run(house.deck, sealed())) == {f"rollup {table} by {'days of UTC' if zone else 'minutes'}"}
 
 
@@ -253,9 +423,28 @@ def test_a_window_that_is_written_to_while_it_is_compared(house: House, monkeypa
     monkeypatch.setattr(listing, "log", with_an_event)
     most = 1
     outcome = verify.perform(house.deck, task)
-    assert (different(outcome), outcome.moved, outcome.compared["requests log"]) == (set(), 0, 1)
+    assert (different(outcome), outcome.moved) == (set(), 0)
+    assert outcome.compared["requests log"] == len(REQUEST_METRICS)
     most = 100
     assert verify.perform(house.deck, task) == verify.Outcome(moved=1)
+
+
+def test_a_retry_that_comes_behind_the_window_while_it_is_compared(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what became of a delivery that began inside."""
+    usual = listing.log
+    sent: list[Receipt] = []
+    (task,) = tasks_of(house.deck, of_deliveries)
+    attempt = {"kind": "delivery", "message_id": "m", "webhook_id": "a"}
+    house.send([attempt | {"id": "first", "time": task.end - 1, "status": 500}])
+
+    def with_a_retry(*words: Any, **more: Any) -> Any:
+        if words[-1].joined and not sent:
+            sent.append(house.send([attempt | {"id": "second", "time": task.end, "status": 200}]))
+        return usual(*words, **more)
+
+    monkeypatch.setattr(listing, "log", with_a_retry)
+    outcome = verify.perform(house.deck, task)
+    assert (different(outcome), outcome.moved, len(sent)) == (set(), 0, 1)
 
 
 # --- the command --------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from tests.house import House, StillClock, build_house
 from tests.store.test_expiry import NEW_YORK, expire, rows
@@ -201,12 +202,14 @@ def test_what_cannot_be_told_is_left_out(houses: tuple[House, House], clock: Sti
     start = floors(clock.now).events
     window = Window(start, start + DAY, zone("UTC"))
     before = [(one, ask(acme, question(*one[:3], window, *one[3]), clock.now).table) for one in NEEDS_EVENTS]
+    planned = verify.plan(acme.deck, [acme.who.workspace], everything=True)
     keep(acme)
     expire(acme.deck, clock)
     what_needs_the_events_begins_where_they_begin(acme, before)
     log_and_search_begin_where_the_events_begin_and_menus_do_not(acme)
     where_an_edge_cuts_a_quarter_hour_the_answer_begins_behind_it(acme)
     verify_compares_what_there_is_to_compare_with(acme)
+    verify_leaves_out_what_has_expired_since_it_was_planned(acme, planned)
 
 
 def what_needs_the_events_begins_where_they_begin(acme: House, before: Any) -> None:
@@ -254,6 +257,15 @@ def verify_compares_what_there_is_to_compare_with(acme: House) -> None:
     assert {type(task) for task in tasks} == {verify.Sealed, verify.Views}
     for task in tasks[::4]:
         assert not verify.perform(acme.deck, task).differences
+
+
+def verify_leaves_out_what_has_expired_since_it_was_planned(acme: House, planned: list[verify.Task]) -> None:
+    start = floors(acme.deck.clock()).events
+    (one,) = (t for t in planned if isinstance(t, verify.Views) and t.start < start < t.end and t.subject is Subject.REQUESTS)
+    outcome = verify.perform(acme.deck, one)
+    assert (outcome.differences, outcome.moved) == ([], 0)
+    assert outcome.compared["requests log"]
+    assert verify.perform(acme.deck, msgspec.structs.replace(one, end=start)).differences == []
 
 
 def test_a_time_without_events_is_known_to_be_empty(deck: Deck, clock: StillClock) -> None:
