@@ -33,6 +33,7 @@ from usagedeck.store.metering import Metering
 from usagedeck.store.reservations import Journal
 from usagedeck.store.rollup import Sealer, Seals
 from usagedeck.store.sizes import SizeIndex
+from usagedeck.store.sweeping import Sweeper
 from usagedeck.store.used import Used
 from usagedeck.store.writer import Quarters, Rows, Writer
 
@@ -137,6 +138,7 @@ class Deck:
     seals: Seals
     sealer: Sealer
     expirer: Expirer
+    sweeper: Sweeper
     erased: Erased
     eraser: Eraser
     sizes: Sizes
@@ -249,6 +251,9 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
         )
         eraser.start()
         stack.callback(eraser.close)
+        sweeper = Sweeper(store, writer.between, partial(arrivals.take, 1))
+        sweeper.start()
+        stack.callback(sweeper.close)
         sizes.start()
         stack.callback(sizes.close)
         metering.start()
@@ -263,6 +268,7 @@ def open_deck(settings: Settings, clock: Clock = system_clock, ticks: Callable[[
             seals=seals,
             sealer=sealer,
             expirer=expirer,
+            sweeper=sweeper,
             erased=erased,
             eraser=eraser,
             sizes=sizes,

@@ -1,10 +1,15 @@
-"""The headers and bodies of one event: first the event, as its scope sees it, then what it brought."""
+"""Headers and bodies. Those of one event: first the event, as its scope sees it, then what it brought. And those that belong to
+no event.
+"""
 
 from usagedeck.catalog.fields import SIDES
 from usagedeck.catalog.kinds import Beside, Subject
 from usagedeck.query import Selection
 from usagedeck.sql.conditions import where, whose
+from usagedeck.sql.log import Arrivals
 from usagedeck.sql.statement import Binder, Scope, Statement
+from usagedeck.stretches import Stretch
+from usagedeck.times import DAY
 
 
 def compile_event(selection: Selection, scope: Scope, step: int) -> Statement:
@@ -30,3 +35,38 @@ def compile_exchange(subject: Subject, event: tuple[int, str, int], scope: Scope
     ]
     text = f"SELECT {', '.join(SIDES)} FROM {Beside.EXCHANGES} WHERE {' AND '.join(parts)} LIMIT 1"
     return Statement(text, bind.values, SIDES)
+
+
+# --- those that belong to nothing ---------------------------------------------------------------------------------
+
+
+def exchange_days(arrived: Arrivals) -> Statement:
+    """The days of the events whose exchanges arrived then: `subject`, `day` (its first instant)."""
+    bind = Binder()
+    text = f"SELECT DISTINCT subject, time - time % {DAY} AS day FROM {Beside.EXCHANGES} WHERE {_arrived(arrived, bind)}"
+    return Statement(f"{text} ORDER BY ALL", bind.values, ("subject", "day"))
+
+
+def orphans(subject: Subject, day: int, arrived: Arrivals) -> Statement:
+    """The exchanges of a day that arrived then and have no event: `workspace_id`, `partition`, `version`."""
+    bind = Binder()
+    within = _within((day, day + DAY), bind)
+    mine = f"subject = {bind(subject.value, 'String')} AND {within} AND {_arrived(arrived, bind)}"
+    identity = "workspace_id, time, id"
+    events = (
+        f"SELECT {identity} FROM {subject} WHERE {within} "
+        f"AND ({identity}) IN (SELECT {identity} FROM {Beside.EXCHANGES} WHERE {mine})"
+    )
+    text = (
+        f"SELECT workspace_id, _partition_id, version FROM {Beside.EXCHANGES} WHERE {mine} AND ({identity}) NOT IN ({events}) "
+        "ORDER BY ALL"
+    )
+    return Statement(text, bind.values, ("workspace_id", "partition", "version"))
+
+
+def _arrived(arrived: Arrivals, bind: Binder) -> str:
+    return f"version >= {bind(arrived.low, 'UInt64')} AND version < {bind(arrived.high, 'UInt64')}"
+
+
+def _within(stretch: Stretch, bind: Binder) -> str:
+    return f"time >= {bind(stretch[0], 'Int64')} AND time < {bind(stretch[1], 'Int64')}"
