@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.exchanging import collecting
 from tests.house import House, StillClock, build_house, served
-from usagedeck import listing, report, verify
-from usagedeck.catalog.dimensions import DIMENSIONS
+from usagedeck import admin, listing, report, verify
+from usagedeck.catalog.dimensions import DIMENSIONS, Label
 from usagedeck.catalog.formulas import Ratio, Sum
 from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
@@ -24,7 +25,7 @@ from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.cli import app
 from usagedeck.cli import verify as command
 from usagedeck.deck import SERVER_FILE, Deck, open_deck
-from usagedeck.errors import InvalidInput
+from usagedeck.errors import InvalidInput, StoreFailed
 from usagedeck.events import version
 from usagedeck.ingest import Receipt
 from usagedeck.seals import QUARTER, Ledger
@@ -60,7 +61,7 @@ def events_of(now: int, dice: random.Random, count: int) -> Iterator[dict[str, A
             "duration_ms": dice.choice((0, 40, 3 * HOUR)),
             "ttfb_ms": dice.choice((7, 30)),
             "error": {"code": "e", "message": 'two\nlines, and a "quote"'},
-            **dice.choice(({}, {"cost": "0.000001"})),
+            **dice.choice(({}, {"cost": "0.000001"}, {"request": {"body": "hello"}})),
         }
     yield {"id": "says nothing", "time": now - 2 * DAY}
 
@@ -78,14 +79,15 @@ def attempts_of(id_: str, time: int, now: int, dice: random.Random) -> Iterator[
             "status": 500 if number < tries else dice.choice((200, 204, 500, 0)),
             "attempt": number,
             "duration_ms": dice.choice((3, 900)),
+            **dice.choice(({}, {"response": {"body": "thanks"}})),
         }
         time = min(now, time + dice.choice((1, 5 * HOUR, 20 * HOUR)))
 
 
 def furnish(deck: Deck, *names: str) -> dict[str, House]:
-    """Workspaces in different zones; a third of all events late, behind a seal, and many of them sent again."""
+    """Workspaces in different zones; a third of all events late, behind a seal, and many of them sent again; some with bodies."""
     dice = random.Random(7)
-    houses = {id_: build_house(deck, id_, id=id_, time_zone=ZONES[id_]) for id_ in names}
+    houses = {id_: collecting(build_house(deck, id_, id=id_, time_zone=ZONES[id_])) for id_ in names}
     late = {}
     for id_, house in houses.items():
         events = list(events_of(deck.clock(), dice, 150))
@@ -96,6 +98,7 @@ def furnish(deck: Deck, *names: str) -> dict[str, House]:
         house.send(late[id_])
         assert not house.send(late[id_][:20]).rejected
     deck.sealer.look()
+    assert deck.sweeper.look() == 0, "every body has its event"
     return houses
 
 
@@ -137,7 +140,8 @@ def test_nothing_differs(deck: Deck) -> None:
     views = {f"{s} by {d.name}" for s in Subject for d in split[s]}
     logs = ("requests log", "deliveries log", "deliveries log per delivery")
     views |= {f"{log}{how}" for log in logs for how in ("", " as CSV")}
-    assert set(outcome.compared) == rollups | views | {"rollup activity by minutes"}
+    bodies = {f"bodies of {s}" for s in Subject}
+    assert set(outcome.compared) == rollups | views | bodies | {"rollup activity by minutes"}
     assert all(outcome.compared.values())
 
 
@@ -149,6 +153,7 @@ def test_a_sample_is_made_of_days_of_everything(house: House) -> None:
     kinds = {(task.rollup, task.zone) for task in tasks if isinstance(task, verify.Sealed)}
     assert kinds == {(r.name, z) for r in ROLLUPS.values() for z in (("",) if r.activity else ("", "UTC"))}
     assert {task.subject for task in tasks if isinstance(task, verify.Views)} == set(Subject)
+    assert any(isinstance(task, verify.Bodies) for task in tasks)
     outcomes = [verify.perform(house.deck, task) for task in tasks[:6]]
     assert sum(sum(o.compared.values()) for o in outcomes) > 0
     assert not any(different(o) for o in outcomes)
@@ -445,6 +450,104 @@ def test_a_retry_that_comes_behind_the_window_while_it_is_compared(house: House,
     monkeypatch.setattr(listing, "log", with_a_retry)
     outcome = verify.perform(house.deck, task)
     assert (different(outcome), outcome.moved, len(sent)) == (set(), 0, 1)
+
+
+# --- headers and bodies -------------------------------------------------------------------------------------------
+
+
+def of_bodies(task: verify.Task) -> bool:
+    return isinstance(task, verify.Bodies)
+
+
+def wrong_bodies(deck: Deck) -> list[tuple[str, str, int]]:
+    """Check, number, how many."""
+    outcome = run(deck, of_bodies)
+    found = [(d.check, d.number, int(d.held)) for d in outcome.differences]
+    assert sum(outcome.different.values()) == sum(count for _, _, count in found)
+    assert all(d.counted == "0" and d.workspace == "ws_utc" for d in outcome.differences)
+    return found
+
+
+def test_a_body_whose_event_is_gone(deck: Deck) -> None:
+    furnish(deck, *ZONES)
+    found = "SELECT time, id FROM exchanges WHERE workspace_id = 'ws_utc' AND subject = 'requests' ORDER BY time LIMIT 1"
+    ((time, id_),) = deck.store.run(Statement(found, {}, ("time", "id")))
+    tamper(deck, "ALTER TABLE requests DELETE WHERE workspace_id = 'ws_utc' AND id = {id:String}", id=id_)
+    outcome = run(deck, of_bodies)
+    (one,) = outcome.differences
+    assert (one.check, one.number, one.workspace, one.counted) == ("bodies of requests", "orphans", "ws_utc", "0")
+    assert int(one.held) == outcome.different["bodies of requests"] >= 1
+    start, end = one.where.split(" to ")
+    assert start <= iso(int(time)) < end
+    assert deck.sweeper.look() == 0, "it had its event, so nobody sweeps it away"
+    assert run(deck, of_bodies) == outcome
+
+
+@pytest.mark.parametrize("column", ["id", "time", "subject", "workspace_id"])
+def test_a_body_that_belongs_to_something_else(house: House, column: str) -> None:
+    build_house(house.deck, "other", id="other")
+    instead = {"id": "'nobody'", "time": "time - 1", "subject": "'deliveries'", "workspace_id": "'other'"}[column]
+    one = "SELECT * FROM exchanges WHERE subject = 'requests' ORDER BY time DESC LIMIT 1"
+    tamper(house.deck, f"INSERT INTO exchanges SELECT * REPLACE ({instead} AS {column}) FROM ({one})")
+    outcome = run(house.deck, of_bodies)
+    check = f"bodies of {'deliveries' if column == 'subject' else 'requests'}"
+    workspace = "other" if column == "workspace_id" else "ws_utc"
+    assert [(d.check, d.number, d.workspace, d.held) for d in outcome.differences] == [(check, "orphans", workspace, "1")]
+    assert different(outcome) == {check}
+
+
+def test_what_a_commit_that_failed_left_is_no_orphan(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sees it, and it will be swept away."""
+    event = {"id": "half", "time": house.deck.clock(), "request": {"body": "b"}}
+
+    def fail(*_: object) -> None:
+        raise StoreFailed("no")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(house.deck.store, "insert", fail)
+        with pytest.raises(StoreFailed):
+            house.send([event])
+    before = run(house.deck, of_bodies)
+    assert not different(before)
+    assert house.deck.sweeper.look() == 1
+    after = run(house.deck, of_bodies)
+    assert after.compared["bodies of requests"] == before.compared["bodies of requests"] - 1
+
+
+def kept_aside(deck: Deck, what: str) -> Callable[[], None]:
+    """What there is of bodies now; gives a way to have it back."""
+    tamper(deck, f"CREATE TABLE aside ENGINE = Memory AS SELECT * FROM exchanges WHERE {what}")
+    return lambda: tamper(deck, "INSERT INTO exchanges SELECT * FROM aside")
+
+
+def test_a_body_that_an_erasure_left(house: House) -> None:
+    deck = house.deck
+    ((mine,),) = deck.store.run(Statement("SELECT count() FROM exchanges WHERE user_id = 'x'", {}, ("n",)))
+    back = kept_aside(deck, "user_id = 'x'")
+    house.do(admin.Erase(workspace="ws_utc", kind=Label.USER, id="x"))
+    assert wrong_bodies(deck) == []
+    back()
+    ((check, number, count),) = wrong_bodies(deck)
+    assert (check, number) == ("bodies of requests", "of erased events")
+    assert 0 < count <= mine, "what repeats brought was nobody's before"
+
+
+def test_a_body_that_has_expired(house: House, clock: StillClock) -> None:
+    deck = house.deck
+    house.do(admin.PutWorkspace(workspace="ws_utc", exchange_days=1))
+    floor = clock.now // DAY * DAY - DAY
+    back = kept_aside(deck, f"time < {floor}")
+    ((old, rest),) = deck.store.run(Statement(f"SELECT countIf(time < {floor}), count() FROM exchanges", {}, ("old", "all")))
+    deck.expirer.look()
+    assert wrong_bodies(deck) == [], "they are shown no more, and lie there until the longest download is over"
+    clock.now += deck.settings.export_seconds * 1000
+    deck.expirer.look()
+    assert wrong_bodies(deck) == []
+    assert sum(run(deck, of_bodies).compared.values()) == rest - old > 0
+    back()
+    found = wrong_bodies(deck)
+    assert {number for _, number, _ in found} == {"expired"}
+    assert sum(count for _, _, count in found) == old > 0
 
 
 # --- the command --------------------------------------------------------------------------------------------------

@@ -97,6 +97,10 @@ def test_while_events_arrive_on_several_connections(folder: Path, torture: bool)
     assert put_aside(folder) == 0
 
 
+SWEEPING = {"usagedeck.store.sweeping.FIRST_LOOK": 20, "usagedeck.store.sweeping.LOOK_EVERY": 20}
+"""What has no event is looked for all the time."""
+
+
 def test_while_events_arrive_with_bodies(folder: Path, torture: bool) -> None:
     """An event that was acknowledged has its own body, and so has every other one that is there."""
     with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
@@ -105,9 +109,10 @@ def test_while_events_arrive_with_bodies(folder: Path, torture: bool) -> None:
         key = house.api_key
     ledger = Ledger(random.Random(3), bodies=True)
     for _ in range(50 if torture else 2):
-        with server(folder) as (found, url):
+        with server(folder, constants=SWEEPING) as (found, url):
             send_until_killed(found, url, key, ledger)
             assert found.said() == ""
+        verified(folder, "--all")
         bodies = bodies_of(folder)
         assert ledger.acknowledged <= set(bodies)
         assert all(body == f"body of {id_}" for id_, body in bodies.items())
@@ -116,6 +121,10 @@ def test_while_events_arrive_with_bodies(folder: Path, torture: bool) -> None:
         assert set(reconcile(client, ledger)) == set(ledger.sent)
         assert (found.stop(), found.said()) == (0, "")
     assert set(bodies_of(folder)) == set(ledger.sent)
+    with open_deck(Settings(data_dir=folder, min_free_bytes=0)) as deck:
+        deck.sweeper.look()
+        assert deck.sweeper.look() == 0
+    assert verified(folder, "--all")["bodies of requests"] >= len(ledger.sent) // 2
     assert put_aside(folder) == 0
 
 

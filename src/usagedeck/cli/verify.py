@@ -29,7 +29,7 @@ def verify_command(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove the numbers: rollups against the events, and breakdowns, totals, logs and CSV against each other.
+    """Prove the numbers: rollups against events, breakdowns, totals, logs and CSV against each other, bodies against events.
 
     Without --all a random sample of days, for some seconds. Exit status: 0 no difference, 1 there are some.
     """

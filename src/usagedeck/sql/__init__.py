@@ -7,7 +7,7 @@ catalogue. Calendars do not exist here either: buckets arrive as integers (see `
 from usagedeck.sql.changing import compile_change, compile_several
 from usagedeck.sql.comparing import compare, per_day
 from usagedeck.sql.costs import UNKNOWN, Sizes, costly
-from usagedeck.sql.exchanges import compile_event, compile_exchange
+from usagedeck.sql.exchanges import compile_event, compile_exchange, count_exchanges
 from usagedeck.sql.failing import compile_failures
 from usagedeck.sql.lines import Constant, Name, Offsets, Part, compile_lines
 from usagedeck.sql.log import Arrivals, compile_arrival_count, compile_arrival_times, compile_arrivals, compile_log
@@ -50,6 +50,7 @@ __all__ = [
     "compile_top",
     "compile_used",
     "costly",
+    "count_exchanges",
     "fill",
     "folds",
     "measures_of",

@@ -64,6 +64,26 @@ def orphans(subject: Subject, day: int, arrived: Arrivals) -> Statement:
     return Statement(text, bind.values, ("workspace_id", "partition", "version"))
 
 
+def count_exchanges(subject: Subject, stretch: Stretch, scope: Scope, *, arrived: Arrivals, cleared: int, step: int) -> Statement:
+    """What there is of a workspace's exchanges in a stretch of time, in one row: `kept`, those that have not expired; of these
+    `orphans`, which arrived then and have no event, and `blanked`, whose event counts as they came with it and was made anew
+    since; and `expired`, those below an instant."""
+    bind = Binder()
+    mine = " AND ".join([*whose(scope, 0, bind), _within(stretch, bind)])
+    named = f"{mine} AND subject = {bind(subject.value, 'String')}"
+    events = f"{subject} FINAL WHERE {mine} AND (time, id) IN (SELECT time, id FROM {Beside.EXCHANGES} WHERE {named})"
+    place = bind(step, "UInt64")
+    tests = [
+        "1",
+        f"{_arrived(arrived, bind)} AND (time, id) NOT IN (SELECT time, id FROM {events})",
+        f"(time, id, version) IN (SELECT time, id, version % {place} FROM {events} AND version >= {place})",
+    ]
+    kept = f"time >= {bind(scope.floor.exchanges, 'Int64')}"
+    counts = [*(f"countIf({kept} AND {test})" for test in tests), f"countIf(time < {bind(cleared, 'Int64')})"]
+    text = f"SELECT {', '.join(counts)} FROM {Beside.EXCHANGES} WHERE {named}"
+    return Statement(text, bind.values, ("kept", "orphans", "blanked", "expired"))
+
+
 def _arrived(arrived: Arrivals, bind: Binder) -> str:
     return f"version >= {bind(arrived.low, 'UInt64')} AND version < {bind(arrived.high, 'UInt64')}"
 

@@ -107,6 +107,8 @@ class Expirer:
         self._raised: list[tuple[int, str, Floor]] = []
         self.waiting: dict[str, int] = {}
         """Workspace → up to where its events should have expired; what is missing is a seal."""
+        self.cleared = Floors()
+        """Below these nothing is left on the disk of what goes by whole days: all of it was deleted since the start."""
         self._rounds = Rounds("expirer", self.look, every=LOOK_EVERY, first=FIRST_LOOK)
 
     def start(self) -> None:
@@ -128,7 +130,10 @@ class Expirer:
                 self._settled.lift(workspace, floor)
             if settled:
                 self._seals.forget_touches()
-            return self._delete()
+            done = self._delete()
+            if not self._rounds.stopping:
+                self.cleared = Floors(self._settled)
+            return done
 
     def trust_clock(self) -> int:
         """Go by this machine's clock again, however far it has jumped; returns by how much that was, in milliseconds."""

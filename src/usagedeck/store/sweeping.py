@@ -3,7 +3,7 @@
 They are written before the events of their commit, so that an event that is there has its own. Where the events did not follow,
 since the disk was full or the process ended in between, nobody ever sees what lies there; here it is deleted. What arrived since
 the last look is looked at, up to a moment between two commits, and that moment is remembered. So none is looked at twice, and of
-what arrived before each had its event then.
+what arrived before each had its event then: one that has none now is a mistake (see `verify`).
 """
 
 import threading

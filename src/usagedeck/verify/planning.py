@@ -3,9 +3,10 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from usagedeck import sql
-from usagedeck.catalog.kinds import Subject
+from usagedeck.catalog.kinds import Beside, Subject
 from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck
 from usagedeck.directory.workspaces import Workspace
@@ -13,7 +14,7 @@ from usagedeck.seals import UTC, Cut, Piece
 from usagedeck.stretches import Stretch, joined
 from usagedeck.times import DAY
 from usagedeck.verify.rollups import live
-from usagedeck.verify.tasks import Sealed, Task, Views
+from usagedeck.verify.tasks import Bodies, Sealed, Task, Views
 from usagedeck.windows import LATEST_WINDOW
 
 ROWS_AT_ONCE = 1_000_000
@@ -24,28 +25,36 @@ SAMPLE = 300
 """Tasks of a sample; whoever runs them stops when it takes too long."""
 
 
+_Rows: TypeAlias = defaultdict[tuple[str, Subject | Beside], dict[int, int]]
+"""Of each workspace and table: the days that have rows (their first instants), and how many."""
+
+
 def plan(deck: Deck, workspaces: Iterable[Workspace], *, everything: bool, dice: random.Random | None = None) -> list[Task]:
     """The tasks that prove everything, or a random sample of days, in random order."""
     chosen = {w.id: w for w in workspaces}
-    rows: dict[tuple[str, Subject], dict[int, int]] = defaultdict(dict)
-    for subject in Subject:
-        for workspace, day, count in deck.store.run(sql.per_day(subject), deck.answers.ticket):
+    rows: _Rows = defaultdict(dict)
+    for table in (*Subject, Beside.EXCHANGES):
+        for workspace, day, count in deck.store.run(sql.per_day(table), deck.answers.ticket):
             if workspace in chosen:
-                rows[str(workspace), subject][int(day)] = int(count)
+                rows[str(workspace), table][int(day)] = int(count)
     dice = dice or random.Random()  # noqa: S311 - a sample, no secret
     sealed = [(cut, w) for w in chosen.values() for cut in _cuts(deck, w)]
-    shown = [(subject, chosen[w]) for w, subject in rows]
+    shown = [(subject, chosen[w]) for w, subject in rows if isinstance(subject, Subject)]
+    brought = [w for w, table in rows if table is Beside.EXCHANGES]
     if everything:
         tasks: list[Task] = []
         for cut, w in sealed:
             tasks += _stretches(deck, cut, w, rows[w.id, ROLLUPS[cut.rollup].of])
         for subject, w in shown:
             tasks += _windows(deck, subject, w, rows[w.id, subject])
+        for id_ in brought:
+            tasks += _bodies(id_, rows)
         return tasks
     found: list[Task | None] = []
-    for _ in range(SAMPLE // 2):
+    for _ in range(SAMPLE // 3):
         found.append(_a_stretch(deck, *dice.choice(sealed), dice) if sealed else None)
         found.append(_a_window(deck, *dice.choice(shown), rows, dice) if shown else None)
+        found.append(_bodies_of_a_day(dice.choice(brought), rows, dice) if brought else None)
     return list(dict.fromkeys(task for task in found if task is not None))
 
 
@@ -111,8 +120,21 @@ def _a_window(
     deck: Deck,
     subject: Subject,
     workspace: Workspace,
-    rows: Mapping[tuple[str, Subject], Mapping[int, int]],
+    rows: _Rows,
     dice: random.Random,
 ) -> Views | None:
     days = _local_days(deck, workspace, rows[workspace.id, subject])
     return Views(subject, workspace.id, *dice.choice(days)) if days else None
+
+
+def _bodies(workspace: str, rows: _Rows) -> Iterator[Bodies]:
+    """Days on which there are any; their events are looked at, too."""
+    kept = rows[workspace, Beside.EXCHANGES]
+    weight = {day: count + sum(rows[workspace, subject].get(day, 0) for subject in Subject) for day, count in kept.items()}
+    for start, end in _portions(((day, day + DAY) for day in sorted(kept)), weight):
+        yield Bodies(workspace, start, end)
+
+
+def _bodies_of_a_day(workspace: str, rows: _Rows, dice: random.Random) -> Bodies:
+    day = dice.choice(sorted(rows[workspace, Beside.EXCHANGES]))
+    return Bodies(workspace, day, day + DAY)

@@ -29,12 +29,20 @@ class Views(msgspec.Struct, frozen=True, tag="views", tag_field="task"):
     end: int
 
 
-Task: TypeAlias = Sealed | Views
+class Bodies(msgspec.Struct, frozen=True, tag="bodies", tag_field="task"):
+    """Compare the headers and bodies of a stretch with the events they belong to."""
+
+    workspace: str
+    start: int
+    end: int
+
+
+Task: TypeAlias = Sealed | Views | Bodies
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Two numbers that should be one. `held` is what the rollup, the breakdown or the log says; `counted` is what the events or
-    the total say."""
+    """Two numbers that should be one. `held` is what the rollup, the breakdown, the log or the table of bodies says; `counted` is
+    what the events or the total say."""
 
     check: str
     workspace: str
