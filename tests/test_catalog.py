@@ -9,10 +9,10 @@ import pytest
 
 from usagedeck.catalog import checks
 from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
-from usagedeck.catalog.fields import FIELDS, fields
+from usagedeck.catalog.fields import FIELDS, TOOK, TRIES, fields
 from usagedeck.catalog.formulas import Formula, PerTime, Ratio, Single, Sum
 from usagedeck.catalog.kinds import BOTH, CURRENCY, DELIVERIES, REQUESTS, Subject, Type
-from usagedeck.catalog.measures import MEASURES, TOOK, TRIES, VALUES, Measure
+from usagedeck.catalog.measures import MEASURES, VALUES, Measure
 from usagedeck.catalog.metrics import METRICS, metric
 from usagedeck.errors import InvalidInput
 from usagedeck.store import schema
@@ -80,7 +80,11 @@ def test_sql_fragments_name_columns_and_hold_no_braces() -> None:
 def test_what_no_sender_may_set_is_no_column_of_the_store() -> None:
     stamped = [f.name for f in FIELDS if f.stamped]
     assert stamped == ["arrived"]
-    assert not set(stamped) & set(schema.columns(Subject.REQUESTS))
+    joined = [f.name for f in FIELDS if f.joined]
+    assert joined == [TRIES, TOOK]
+    assert not {*stamped, *joined} & {column for subject in Subject for column in schema.columns(subject)}
+    assert [f.name for f in fields(Subject.DELIVERIES, joined=True) if f not in fields(Subject.DELIVERIES)] == joined
+    assert fields(Subject.REQUESTS, joined=True) == fields(Subject.REQUESTS)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +227,14 @@ def test_contradictions_stop_the_start(
     with pytest.raises(RuntimeError, match="contradicts itself") as caught:
         checks.check()
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("more", [{"searchable": True}, {"of": BOTH}, {"stamped": True}, {"wire": "tries"}])
+def test_what_only_deliveries_have_is_asked_of_no_attempt(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> None:
+    changed = tuple(replace(f, **more) if f.name == TRIES else f for f in FIELDS)
+    monkeypatch.setattr(checks, "FIELDS", changed)
+    with pytest.raises(RuntimeError, match="tries is of joined attempts"):
+        checks.check()
 
 
 def test_a_field_declared_twice_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Deliveries as people ask for them: attempts that come late, out of order or behind the window, expired ones, one's own."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +15,8 @@ from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import InvalidInput
-from usagedeck.filters import Filter
-from usagedeck.query import LogQuery, Query, Selection
+from usagedeck.filters import Filter, parse_filter
+from usagedeck.query import ChangeQuery, FailureQuery, LogQuery, Query, Selection
 from usagedeck.times import DAY, HOUR, MINUTE, zone
 from usagedeck.windows import Interval, Window
 
@@ -120,6 +122,70 @@ def test_what_it_is_split_and_filtered_by(house: House) -> None:
         spelled = Filter.build(dimension(by), "eq", [value])
         assert counts(house, filters=(spelled,)) == (1, 1, 0, 1)
     assert counts(house, filters=(Filter.build(dimension("status"), "eq", [500]),)) == (0, 0, 0, 0)
+
+
+# --- what only whole deliveries have ------------------------------------------------------------------------------
+
+
+def logged(house: House, *filters: str, window: Window = WINDOW) -> list[tuple[Any, ...]]:
+    """Id, attempts and time to deliver of every row."""
+    columns = tuple(log_field(name, Subject.DELIVERIES) for name in ("id", "tries", "took_ms"))
+    query = LogQuery(Selection(Subject.DELIVERIES, window, tuple(map(parse_filter, filters))), columns, joined=True)
+    return [tuple(row) for row in listing.log(house.deck, house.who, None, query).table.rows]
+
+
+def test_attempts_and_time_to_deliver_are_columns_and_filters(house: House) -> None:
+    send(house, attempt("a1", BEGIN + 3, 500, duration_ms=9), attempt("a2", BEGIN + 2 * DAY, 200, duration_ms=7))
+    send(house, attempt("b1", BEGIN + 2, 204, duration_ms=30, message_id="b"), attempt("c1", BEGIN + 1, message_id="c"))
+    send(house, attempt("d1", BEGIN, 200, message_id="d"))
+    late, quick, failed, untimed = ("a1", 2, 2 * DAY + 4), ("b1", 1, 30), ("c1", 1, None), ("d1", 1, None)
+    assert logged(house) == [late, quick, failed, untimed]
+    for text, rows in {
+        "tries:gt:1": [late],
+        "tries:le:1.5": [quick, failed, untimed],
+        "tries:in:2,77": [late],
+        "tries:neq:2": [quick, failed, untimed],
+        "took_ms:eq:": [failed, untimed],
+        "took_ms:neq:": [late, quick],
+        "took_ms:ge:30": [late, quick],
+        "took_ms:lt:-1": [],
+    }.items():
+        assert logged(house, text) == rows, text
+        assert counts(house, filters=(parse_filter(text),))[0] == len(rows), text
+    assert logged(house, "tries:eq:1", "status_class:eq:2xx") == [quick, untimed]
+    second = Window(BEGIN + 2 * DAY, BEGIN + 3 * DAY, zone("UTC"))
+    assert logged(house, "tries:gt:1", window=second) == [], "a second attempt is no delivery of its own day"
+
+
+@pytest.mark.parametrize("name", ["tries", "took_ms"])
+def test_questions_about_attempts_do_not_know_them(house: House, name: str) -> None:
+    some = Selection(Subject.DELIVERIES, WINDOW, (parse_filter(f"{name}:gt:1"),))
+    day = Interval.parse("day")
+    plain = replace(some, filters=())
+    questions: dict[str, Callable[[], Any]] = {
+        "metric retries is about their attempts. Ask for a metric of": lambda: Query(some, (METRICS["retries"],), day),
+        "here a row is an attempt. Ask with per=deliveries": lambda: LogQuery(some, (log_field("id", Subject.DELIVERIES),)),
+        "here a row is an attempt. Ask with": lambda: LogQuery(plain, (log_field(name, Subject.DELIVERIES),)),
+        "errors are those of their attempts": lambda: FailureQuery(some),
+        "a change is told by": lambda: ChangeQuery(some, WINDOW, METRICS["retries"], dimension("url")),
+        "here their attempts are counted. Ask with per=": lambda: report.values(
+            house.deck, house.who, None, dimension("url"), some
+        ),
+    }
+    for says, ask in questions.items():
+        with pytest.raises(InvalidInput, match=f"names {name}, which only whole deliveries have; {re.escape(says)}"):
+            ask()
+    with pytest.raises(InvalidInput, match="filter by it instead"):
+        asked("deliveries", by=name)
+    with pytest.raises(InvalidInput, match="does not belong to requests"):
+        replace(some, subject=Subject.REQUESTS)
+    with pytest.raises(InvalidInput, match="is no column of requests"):
+        log_field(name, Subject.REQUESTS)
+
+
+def test_nobody_sends_them(house: House) -> None:
+    receipt = house.send([attempt("1", BEGIN, tries=7), attempt("2", BEGIN, took_ms=7)])
+    assert [(r.index, r.field) for r in receipt.rejected] == [(0, "tries"), (1, "took_ms")]
 
 
 # --- whose, and since when ----------------------------------------------------------------------------------------

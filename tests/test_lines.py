@@ -102,6 +102,14 @@ def test_every_column_is_written_alike(house: House, subject: Subject, where: st
     assert fast == slow
 
 
+def test_every_column_of_deliveries_is_written_alike(house: House) -> None:
+    selection = Selection(Subject.DELIVERIES, Window(*SPAN, zone("Europe/Berlin")))
+    query = LogQuery(selection, fields(Subject.DELIVERIES, joined=True), limit=None, joined=True)
+    fast, slow = both(house, query, "UTC")
+    assert slow.count(b"\r\n") > len(NASTY)
+    assert fast == slow
+
+
 @pytest.mark.parametrize("name", [f.name for f in fields(Subject.REQUESTS)])
 def test_a_single_column_is_written_alike(house: House, name: str) -> None:
     query = LogQuery(Selection(Subject.REQUESTS, Window(*SPAN, zone("UTC"))), (log_field(name, Subject.REQUESTS),), limit=None)

@@ -80,6 +80,13 @@ def events_page() -> Iterator[str]:
     yield "## Stamped at arrival"
     yield ""
     yield from table(("Column", "Meaning"), ((code(f.name), f.help) for f in FIELDS if f.stamped))
+    yield ""
+    yield "## Told of whole deliveries"
+    yield ""
+    yield "Columns of the delivery log with `per=deliveries`, where a row is"
+    yield "[made of attempts](../guides/asking.md#deliveries-and-their-attempts)."
+    yield ""
+    yield from table(("Column", "Unit", "Meaning"), ((code(f.name), f.unit or "", f.help) for f in FIELDS if f.joined))
 
 
 def _json_name(field: Field) -> str:
@@ -120,7 +127,7 @@ def catalogue_page() -> Iterator[str]:
     yield ""
     yield "Everything can be filtered by; what says *split* can also break a metric down. `attributes.<key>` is a dimension for"
     yield "every key of your own. What says *outcome* is, of a delivery, what its last attempt says; everything else is what its"
-    yield "first attempt says."
+    yield "first attempt says. What says *whole* only deliveries have: questions about attempts do not know it."
     yield ""
     yield from table(
         ("Dimension", "Title", "About", "Split", "Meaning"),
@@ -152,7 +159,7 @@ def _about(metric: Metric) -> str:
 
 def _subjects(dimension: Dimension) -> str:
     outcome = ", outcome" if dimension.outcome and Subject.DELIVERIES in dimension.of else ""
-    return ", ".join(sorted(dimension.of)) + outcome
+    return ", ".join(sorted(dimension.of)) + outcome + (", whole" if dimension.joined else "")
 
 
 def _formula(formula: Any) -> str:

@@ -8,7 +8,7 @@ buckets. Whose rows may be read is not part of a question: that is the `Scope`, 
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -43,12 +43,31 @@ class Selection:
         begun = replace(window, start=max(0, window.start - MAX_DURATION))
         return cls(Subject.REQUESTS, begun, filters, search, (window.start, window.end))
 
+    @property
+    def filtered_by(self) -> tuple[Dimension, ...]:
+        """The dimensions that its filters look at."""
+        return tuple(one.dimension for one in self.filters)
+
     def __post_init__(self) -> None:
         if len(self.filters) > MAX_FILTERS:
             raise InvalidInput(f"At most {MAX_FILTERS} filters, {len(self.filters)} came.", field="filter")
         for one in self.filters:
             if self.subject not in one.dimension.of:
                 raise InvalidInput(f"{one.dimension.name} does not belong to {self.subject}.", field="filter")
+
+
+def refuse_joined(named: Iterable[Dimension | Field], param: str, why: str, instead: str) -> None:
+    """Raises `InvalidInput` when a question about attempts names what only whole deliveries have; `why` and `instead` end the
+    sentence."""
+    for one in named:
+        if one.joined:
+            raise InvalidInput(f"{param} names {one.name}, which only whole deliveries have; {why}. {instead}.", field=param)
+
+
+def refuse_unjoinable(subject: Subject) -> None:
+    """Raises `InvalidInput` for events that make up nothing together."""
+    if subject is not Subject.DELIVERIES:
+        raise InvalidInput("Only attempts to deliver a webhook are joined into deliveries.", field="per")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,9 @@ class Query:
                 raise InvalidInput(f"{what} names {', '.join(sorted(twice))} twice.", field=what)
         for metric in self.metrics:
             self._check_metric(metric)
+        if not self.joined:
+            why = f"metric {self.metrics[0].name} is about their attempts"
+            refuse_joined(self.selection.filtered_by, "filter", why, "Ask for a metric of deliveries, or leave it out")
         for by in self.dimensions:
             if subject not in by.of:
                 raise InvalidInput(f"{by.name} does not belong to {subject}.", field="by")
@@ -140,6 +162,7 @@ class ChangeQuery:
         refuse_unattributable(self.metric)
         if self.selection.active_in is not None:
             raise InvalidInput("active_in: what was active in one period cannot be compared with another.", field="active_in")
+        refuse_joined(self.selection.filtered_by, "filter", "a change is told by their attempts", "Leave it out")
         if self.by.overlapping:
             raise InvalidInput(
                 f"by {self.by.name} overlaps: a row may count in several of its values, so their changes do not add up to the "
@@ -178,6 +201,7 @@ class FailureQuery:
     limit: int | None = 20
 
     def __post_init__(self) -> None:
+        refuse_joined(self.selection.filtered_by, "filter", "errors are those of their attempts", "Leave it out")
         if self.limit is not None and not 1 <= self.limit <= 1000:
             raise InvalidInput(f"limit is {self.limit}; it lies between 1 and 1000.", field="limit")
 
@@ -233,10 +257,14 @@ class LogQuery:
     """As that of a `Query`."""
 
     def __post_init__(self) -> None:
-        if self.joined and self.selection.subject is not Subject.DELIVERIES:
-            raise InvalidInput("Only attempts to deliver a webhook are joined into deliveries.", field="per")
+        if self.joined:
+            refuse_unjoinable(self.selection.subject)
         if not self.columns:
             raise InvalidInput("columns is empty; name at least one.", field="columns")
+        if not self.joined:
+            why, instead = "here a row is an attempt", "Ask with per=deliveries (--joined on the command line), or leave it out"
+            refuse_joined(self.columns, "columns", why, instead)
+            refuse_joined(self.selection.filtered_by, "filter", why, instead)
         if self.limit is not None and not 1 <= self.limit <= 1000:
             raise InvalidInput(f"limit is {self.limit}; it lies between 1 and 1000.", field="limit")
 

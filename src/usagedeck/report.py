@@ -20,7 +20,7 @@ from usagedeck.catalog.metrics import METRICS
 from usagedeck.deck import Deck
 from usagedeck.errors import TooLarge
 from usagedeck.filters import Word
-from usagedeck.query import Query, Selection
+from usagedeck.query import Query, Selection, refuse_joined, refuse_unjoinable
 from usagedeck.sql import Scope, Series, Statement
 from usagedeck.store.changes import Span
 from usagedeck.table import Cell, Column, Row, Table
@@ -344,12 +344,26 @@ def _visible_names(deck: Deck, by: Dimension, scope: Scope) -> Mapping[str, str]
 
 
 def values(
-    deck: Deck, who: Who, view: View | None, by: Dimension, selection: Selection, *, search: str = "", limit: int = 100
+    deck: Deck,
+    who: Who,
+    view: View | None,
+    by: Dimension,
+    selection: Selection,
+    *,
+    search: str = "",
+    limit: int = 100,
+    joined: bool = False,
 ) -> Answer:
-    """The values a dimension takes in a selection, most frequent first, for menus. Columns: value, label, rows."""
+    """The values a dimension takes in a selection, most frequent first, for menus. Columns: value, label, rows; with `joined`
+    these are deliveries instead of attempts."""
     scope = access.scope(deck, who, view)
-    counted = METRICS["requests" if selection.subject is Subject.REQUESTS else "attempts"]
-    query = Query(selection, (counted,), Interval(unit="total"), (by,))
+    if joined:
+        refuse_unjoinable(selection.subject)
+    else:
+        why, instead = "here their attempts are counted", "Ask with per=deliveries, or leave it out"
+        refuse_joined(selection.filtered_by, "filter", why, instead)
+    counted = METRICS["deliveries" if joined else "requests" if selection.subject is Subject.REQUESTS else "attempts"]
+    query = Query(selection, (counted,), Interval(unit="total"), (by,), reach=reach_of(deck, joined))
     settled, about = _settled(deck, query, scope, only_ranked=True)
     names = names_of(deck, by, scope)
     text = search.lower()
@@ -357,7 +371,7 @@ def values(
     found: Sequence[Row] = ()
     if not about.expired:
         statement = sql.rank(settled.query, scope, min(limit, MAX_VALUES), route=settled.route, like=like)
-        found = deck.answers.run(statement, span_of(scope, settled.query.selection))
+        found = deck.answers.run(statement, span_of(scope, settled.query.selection, settled.query.reach))
     rows: list[list[Cell]] = []
     for row in found:
         cell = None if row[0] == "" else str(row[0])

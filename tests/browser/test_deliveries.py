@@ -185,3 +185,79 @@ def test_the_log_shows_deliveries_or_their_attempts_as_they_arrive(open_page: Op
     expect(page.locator("ud-log tbody tr")).to_have_count(18)
     expect(page.locator("ud-live")).to_have_count(0)
     expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.usefixtures("hooked")
+def test_only_rows_of_deliveries_have_attempts_and_a_time_to_deliver(open_page: Open) -> None:
+    page = open_page("tab=log&of=deliveries&per=deliveries", email=DORA)
+    heads, rows = page.locator("ud-log thead th"), page.locator("ud-log tbody tr")
+    whole = ["Attempts", "Time to deliver"]
+    expect(rows).to_have_count(18)
+    shown = heads.all_inner_texts()
+    assert [title for title in shown if title in whole] == whole
+    took = {1: "500 ms", 2: "1 m 1 s (60,500 ms)", 3: "2 m 1 s (120,500 ms)", 4: "—"}
+    for row in (rows.nth(n) for n in range(18)):
+        cells = dict(zip(shown, row.locator("td").all_inner_texts(), strict=True))
+        assert cells["Time to deliver"] == took[int(cells["Attempts"])], cells
+
+    def counted(by: str, count: int) -> None:
+        page.get_by_role("radio", name=by, exact=True).click()
+        expect(rows).to_have_count(count)
+
+    def picked(*names: str) -> None:
+        page.get_by_role("button", name="Columns").click()
+        boxes = page.locator("ud-columns")
+        expect(boxes.get_by_label("Endpoint")).to_be_visible()
+        for name in whole:
+            expect(boxes.get_by_label(name, exact=True)).to_have_count(int(bool(names)))
+        for name in names:
+            boxes.get_by_label(name, exact=True).click()
+        page.keyboard.press("Escape")
+
+    counted("Attempts", 30)
+    expect(heads).to_have_text([title for title in shown if title not in whole])
+    picked()
+    counted("Deliveries", 18)
+    expect(heads).to_have_text(shown)
+    assert "cols=" not in page.url
+    picked("Time to deliver", "Webhook", "Event type", "Latency")
+    expect(heads).to_have_text(["Time", "Status", "Endpoint", "Attempt", "Attempts"])
+    counted("Attempts", 30)
+    expect(heads).to_have_text(["Time", "Status", "Endpoint", "Attempt"])
+    page.goto(page.url.replace("cols=time,status,url,attempt", "cols=time,tries"))
+    expect(page.get_by_text("“cols=time,tries” in the address makes no sense here; the default is shown.")).to_be_visible()
+    expect(rows).to_have_count(30)
+
+
+@pytest.mark.usefixtures("hooked")
+def test_what_only_deliveries_have_is_typed_counted_and_opened(open_page: Open) -> None:
+    page = open_page("tab=log&of=deliveries&per=deliveries", email=DORA)
+    log, search = page.locator("ud-log"), page.get_by_label("Search the log")
+    rows, matches = log.locator("tbody tr"), log.locator("[data-total]")
+    plot, chips = log.locator(".histogram .plot[aria-label]"), log.locator("ud-filters .chip")
+    for typed, chip, count in (("tries:>1", "Attempts > 1", 6), ("took_ms:>=120000", "Time to deliver ≥ 120000", 2)):
+        search.fill(typed)
+        search.press("Enter")
+        expect(chips.last.get_by_role("button").first).to_have_text(re.compile(r"\s+".join(chip.split())))
+        expect(rows).to_have_count(count)
+        expect(matches).to_have_text(str(count))
+        expect(plot).to_have_attribute("aria-label", re.compile(f"Total {count} deliveries"))
+    log.get_by_role("button", name="+ Filter").click()
+    log.get_by_label("Filter by").fill("Event")
+    log.get_by_label("Filter by").press("Enter")
+    expect(log.locator("ud-filter-editor label", has_text="job.done")).to_contain_text(re.compile("2$"))
+    page.keyboard.press("Escape")
+    page.get_by_role("radio", name="Attempts", exact=True).click()
+    expect(rows).to_have_count(30)
+    for n in range(2):
+        expect(chips.nth(n)).to_have_attribute("title", "Does not apply to attempts.")
+    page.get_by_role("radio", name="Deliveries", exact=True).click()
+    expect(rows).to_have_count(2)
+    page.get_by_role("tab", name="Analytics").click()
+    expect(page.locator("[data-metric=deliveries] .value")).to_have_text("2")
+    expect(page.locator("[data-metric=attempts]")).to_have_count(0)
+    expect(page.locator("ud-by-table tbody tr")).to_have_count(1)
+    expect(page.locator("ud-errors")).to_have_count(0)
+    page.locator("ud-by-table").get_by_role("link", name=BAD).click()
+    expect(rows).to_have_count(2)
+    expect(matches).to_have_text("2")

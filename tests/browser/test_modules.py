@@ -200,6 +200,6 @@ def test_what_is_no_filter_is_refused(blank: Page, wrong: str) -> None:
     ],
 )
 def test_typed_words_become_filters(blank: Page, text: str, filters: list[str], rest: str) -> None:
-    taken = f"(await import('/static/js/typed.js')).typedFilters(a[0], {CATALOG}, 'requests')"
+    taken = f"(await import('/static/js/typed.js')).typedFilters(a[0], {CATALOG}, {{of: 'requests'}})"
     found = call(blank, "catalog.js", f"((t) => [t.filters.map(m.formatFilter), t.rest])({taken})", text)
     assert found == [filters, rest]

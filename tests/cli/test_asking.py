@@ -145,6 +145,10 @@ def test_top_and_cumulative_and_deliveries(source: Source) -> None:
     assert len(source("log", *of, "--joined", "--format", "csv").stdout.splitlines()) == 1 + 2
     assert source("log", *of, "--joined", "--limit", "1").stderr == "1 of 2 that match.\n"
     assert source("log", *of, "--limit", "1").stderr == "1 of 4 that match.\n"
+    whole = ("log", *of, "--joined", "-c", "tries", "-c", "took_ms")
+    assert source(*whole).stdout.splitlines()[0].split() == ["Attempts", "Time", "to", "deliver", "(ms)"]
+    assert source(*whole, "--filter", "tries:gt:1", "--limit", "1").stderr == "1 of 2 that match.\n"
+    assert source(*whole, "--filter", "tries:gt:2", "--format", "csv").stdout.splitlines() == ["tries,time_zone,took_ms"]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,9 @@ def test_top_and_cumulative_and_deliveries(source: Source) -> None:
         (("log", "--follow", "--oldest-first"), InvalidInput, "--oldest-first"),
         (("log", "--joined"), InvalidInput, "--of deliveries"),
         (("log", "--of", "deliveries", "--joined", "--follow"), InvalidInput, "attempts arrive"),
+        (("log", "--of", "deliveries", "-c", "tries"), InvalidInput, "--joined"),
+        (("log", "--of", "deliveries", "--filter", "tries:gt:1"), InvalidInput, "--joined"),
+        (("query", "-m", "attempts", "--filter", "tries:gt:1"), InvalidInput, "about their attempts"),
         (("query", "-m", "latency_avg", "--cumulative"), InvalidInput, "does not add up"),
     ],
 )

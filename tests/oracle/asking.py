@@ -91,9 +91,10 @@ def log_pages(
 ) -> Iterator[list[dict[str, Any]]]:
     """All pages of the log with every column, from one end to the other; rows by column name."""
     selection = Selection(subject, Window(*window, zone("UTC")), tuple(filters))
+    columns = fields(subject, joined=joined)
     cursor: Cursor | None = None
     while True:
-        query = LogQuery(selection, fields(subject), ascending=ascending, cursor=cursor, limit=limit, joined=joined)
+        query = LogQuery(selection, columns, ascending=ascending, cursor=cursor, limit=limit, joined=joined)
         page = listing.log(world.house.deck, world.house.who, None, query)
         names = [c.name for c in page.table.columns]
         yield [dict(zip(names, row, strict=True)) for row in page.table.rows]

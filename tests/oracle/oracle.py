@@ -237,6 +237,7 @@ DIMENSIONS: dict[str, Callable[[Event], Any]] = {
     "success": lambda e: request_succeeded(e) if answered(e) else None,
     "workspace_id": lambda e: e["workspace_id"],
     "group_id": lambda e: e["group_ids"],
+    **{name: itemgetter(name) for name in ("tries", "took_ms")},  # of deliveries that were `joined`
 }
 
 

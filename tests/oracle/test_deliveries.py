@@ -4,6 +4,7 @@ same instant, and whatever lies before or behind the window."""
 import csv
 import io
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -24,7 +25,7 @@ from usagedeck.catalog.dimensions import DIMENSIONS, dimension, log_field
 from usagedeck.catalog.fields import fields
 from usagedeck.catalog.kinds import Subject, Type
 from usagedeck.catalog.metrics import METRICS
-from usagedeck.filters import parse_filter, parse_search
+from usagedeck.filters import Filter, parse_filter, parse_search
 from usagedeck.query import LogQuery, Selection
 from usagedeck.table import Column
 from usagedeck.times import zone
@@ -33,6 +34,7 @@ from usagedeck.windows import Window
 ALL = tuple(JOINED_METRICS)
 SUMS = tuple(name for name in ALL if METRICS[name].additive)
 NAMES = [d.name for d in DIMENSIONS.values() if Subject.DELIVERIES in d.of] + ["attributes.team"]
+ONLY_WHOLE = ("tries", "took_ms")
 BEGIN = NOW - 70 * DAY
 """Of the crowd."""
 
@@ -128,8 +130,8 @@ def test_parts_add_up_and_running_sums_end_there(crowded: World) -> None:
         assert tuple(list(table(crowded, running).rows)[-1][2:]) == total
 
 
-def added(world: World, asked: Ask) -> tuple[Any, ...]:
-    rows = by_bucket_and_series(table(world, asked), asked).values()
+def added(world: World, asked: Ask, filters: Sequence[Filter] = ()) -> tuple[Any, ...]:
+    rows = by_bucket_and_series(table(world, asked, filters), asked).values()
     return tuple(sum(column) for column in zip(*rows, strict=True)) if rows else (0,) * len(asked.metrics)
 
 
@@ -180,6 +182,67 @@ def test_a_search_looks_at_the_delivery(crowded: World) -> None:
         assert row[2] == len([e for e in crowded.joined if e["time"] >= BEGIN and any(word in e[n] for n in names)]) > 0
 
 
+def asked_of_whole(dice: random.Random, world: World) -> list[tuple[str, str, list[Any]]]:
+    """Filters on what only deliveries have, one or both, sometimes beside one on what attempts have, too."""
+    names = [
+        *dice.sample(ONLY_WHOLE, dice.choice((1, 1, 2))),
+        *dice.sample(("status", "url", "error_code"), dice.choice((0, 0, 1))),
+    ]
+    found = []
+    for name in names:
+        kind = dimension(name).type
+        op = dice.choice(OPS[kind])
+        cells = list(dict.fromkeys([*(c for e in world.joined for c in oracle.values_of(e, name)), None]))
+        found.append((name, op, wanted(dice, op, cells, kind)))
+    return found
+
+
+def agree(world: World, dice: random.Random, window: tuple[int, int], filters: list[tuple[str, str, list[Any]]]) -> int:
+    """A chart, the histogram of the log, its rows, its CSV and a menu, all of the same deliveries; gives how many they are."""
+    events = kept(world.joined, filters)
+    texts = [f"{name}:{op}:{','.join(spelt(c, dimension(name).type) for c in cells)}" for name, op, cells in filters]
+    asked = [parse_filter(text) for text in texts]
+    by = dice.sample(OF_DELIVERIES, dice.choice((0, 1, 2)))
+    size = dice.choice(("hour", "day", "total", "5 hours")) if window[1] - window[0] < 30 * DAY else "day"
+    compare(
+        world, replace(ask(window, dice.choice(ZONES), size, ALL, *by), top=dice.choice((None, 2)) if by else None), events, asked
+    )
+    (count,) = added(world, ask(window, "UTC", "total", ("deliveries",)), asked)
+    assert added(world, ask(window, "UTC", "day", ("deliveries",), "status_class"), asked) == (count,)
+    rows = logged(world, window, texts, dice.choice((7, 1000)))
+    assert len(rows) == count
+    for row, event in zip(rows, oracle.log(events, *window), strict=True):
+        assert (row["id"], row["tries"], row["took_ms"]) == (event["id"], event["tries"], event["took_ms"])
+    written = [[str(row["tries"]), "" if row["took_ms"] is None else str(row["took_ms"])] for row in rows]
+    assert [line[-2:] for line in lines(world, window, texts)] == written
+    selection = Selection(Subject.DELIVERIES, Window(*window, zone("UTC")), tuple(asked))
+    menu = report.values(world.house.deck, world.house.who, None, dimension("url"), selection, joined=True).table
+    assert {row[0]: row[2] for row in menu.rows} == Counter(row["url"] for row in rows)
+    return len(rows)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_all_that_is_counted_agrees_on_what_only_deliveries_have(crowded: World, seed: int) -> None:
+    """… in any zone, by anything, with any operator."""
+    dice = random.Random(f"whole {seed}")
+    for window in crowded_windows(dice, 4):
+        agree(crowded, dice, window, asked_of_whole(dice, crowded))
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        [("tries", "gt", [1])],
+        [("tries", "in", [1, 2]), ("took_ms", "eq", [None])],
+        [("took_ms", "ge", [HOUR]), ("tries", "neq", [2])],
+        [("took_ms", "lt", [HOUR]), ("event_type", "eq", ["call"])],
+    ],
+)
+def test_something_matches(crowded: World, filters: list[tuple[str, str, list[Any]]]) -> None:
+    every = agree(crowded, random.Random(1), (BEGIN, NOW), [])
+    assert 0 < agree(crowded, random.Random(2), (BEGIN, NOW), filters) < every
+
+
 # --- the log ------------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +258,7 @@ def test_the_log_has_every_delivery_once_with_all_of_its_columns(crowded: World,
     events = oracle.log(crowded.joined, BEGIN, NOW)
     rows = logged(crowded, (BEGIN, NOW), limit=limit, ascending=ascending)
     for row, event in zip(rows, events[::-1] if ascending else events, strict=True):
-        for field in fields(Subject.DELIVERIES):
+        for field in fields(Subject.DELIVERIES, joined=True):
             assert row[field.name] == (None if event[field.name] == "" else event[field.name]), (field.name, event["id"])
 
 
@@ -205,7 +268,8 @@ def test_a_bucket_of_deliveries_opens_exactly_what_it_counts(crowded: World, see
     dice = random.Random(seed)
     for window in crowded_windows(dice, 3):
         asked = ask(window, dice.choice(ZONES), dice.choice(("day", "5 hours")), ("deliveries",), dice.choice(OF_DELIVERIES))
-        filters = dice.choice(((), ("status_class:neq:2xx",), ("url:contains:test/1",), ("event_type:eq:call", "attempt:ge:2")))
+        plain = ((), ("status_class:neq:2xx",), ("url:contains:test/1",), ("event_type:eq:call", "attempt:ge:2"))
+        filters = dice.choice((*plain, ("tries:gt:1",), ("took_ms:lt:3600000", "tries:neq:2")))
         counted = by_bucket_and_series(table(crowded, asked, [parse_filter(f) for f in filters]), asked)
         for (start, end, value), (count,) in dice.sample(list(counted.items()), min(5, len(counted))):
             bucket = max(start, window[0]), min(end, window[1])
@@ -223,7 +287,7 @@ def test_a_bucket_of_deliveries_opens_exactly_what_it_counts(crowded: World, see
 def lines(world: World, window: tuple[int, int], filters: Sequence[str]) -> list[list[str]]:
     """The lines of the CSV, without its head."""
     selection = Selection(Subject.DELIVERIES, Window(*window, zone("UTC")), tuple(map(parse_filter, filters)))
-    columns = (log_field("id", Subject.DELIVERIES), log_field("status", Subject.DELIVERIES))
+    columns = tuple(log_field(name, Subject.DELIVERIES) for name in ("id", "status", *ONLY_WHOLE))
     query = LogQuery(selection, columns, limit=None, joined=True)
     constant = Column("time_zone", Type.STRING, "Time zone")
     pieces, _ = listing.log_lines(world.house.deck, world.house.who, None, query, constant, "UTC", at=1)

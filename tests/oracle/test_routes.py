@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from tests.oracle.asking import limited, question
 from tests.oracle.oracle import ACTIVITY, Ask
 from tests.oracle.world import NOW, WINDOWS, YEAR, ZONES, World
@@ -16,10 +18,12 @@ from usagedeck.catalog.kinds import Subject
 from usagedeck.catalog.metrics import METRICS
 from usagedeck.catalog.rollups import ROLLUPS
 from usagedeck.deck import Deck
+from usagedeck.errors import InvalidInput
 from usagedeck.filters import Filter, RawValue
 from usagedeck.seals import Ledger
 from usagedeck.store.rollup import Seals
 from usagedeck.stretches import Stretch
+from usagedeck.times import DAY
 
 SIZES = (900, 1800, 3600, 5400, 18_000, 86_400, 172_800, 604_800, "month", "year", "total")
 NARROW = {900, 1800, 3600, 5400, 18_000}
@@ -118,3 +122,27 @@ def with_nothing_sealed(deck: Deck) -> Deck:
     seals = object.__new__(Seals)
     seals.ledger = Ledger()
     return replace(deck, seals=seals, sizes=sql.UNKNOWN)
+
+
+def test_what_only_deliveries_have_is_never_read_from_a_rollup(worlds: tuple[World, World]) -> None:
+    """… though attempts are, there and then; and where a rollup could answer, the filter is refused."""
+    deck, who = replace(worlds[0].house.deck, sizes=sql.UNKNOWN), worlds[0].house.who
+    whole = built((("tries", "gt", [1]), ("took_ms", "le", [DAY])))
+    ask = Ask(start=YEAR[0], end=YEAR[1], zone="UTC", size=86_400, metrics=("attempts",), by=("url",), now=NOW)
+    assert answered(deck, who, None, ask, [])[1].startswith("rollup sendings by")
+    for metric in (m for m in METRICS.values() if m.of is Subject.DELIVERIES):
+        for filters in ([whole[0]], [whole[1]], [*whole, *built((("status", "ge", [200]),))]):
+            asked = replace(ask, metrics=(metric.name,), top=2)
+            if not metric.joined:
+                with pytest.raises(
+                    InvalidInput, match=f"only whole deliveries have; metric {metric.name} is about their attempts"
+                ):
+                    question(asked, filters)
+                continue
+            rows, route = answered(deck, who, None, asked, filters)
+            assert "rollup" not in route, route
+            assert (rows, route) == answered(with_nothing_sealed(deck), who, None, asked, filters)
+            query = replace(question(asked, filters), reach=DAY)
+            scope = sql.Scope(worlds[0].house.workspace_id)
+            assert not sql.plan(query, scope, deck.seals.ledger).slices
+            assert not sql.plan_rank(query, scope, deck.seals.ledger).slices

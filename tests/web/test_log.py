@@ -164,6 +164,55 @@ def test_a_delivery_is_one_row_on_request(asker: httpx2.Client, town: Town) -> N
         assert refused["field"] == "per"
 
 
+def test_only_a_delivery_has_attempts_and_a_time_to_deliver(asker: httpx2.Client, town: Town) -> None:
+    """Columns of its log as JSON, CSV and lines, shown and filtered by; the log of attempts says what to ask instead."""
+    town.house.send(
+        {
+            "kind": "delivery",
+            "id": f"w-{n}",
+            "time": NOON - 190 + n,
+            "message_id": f"w{n % 3}",
+            "status": status,
+            "duration_ms": 5,
+        }
+        for n, status in enumerate((500, 200, 500, 200))
+    )
+    span: dict[str, Any] = {"start": NOON - 190, "end": NOON - 180}
+    whole = {**span, "per": "deliveries"}
+    names = [[c["name"] for c in page(asker, "deliveries", **one)["columns"]] for one in (span, whole)]
+    plain = [f.name for f in fields(Subject.DELIVERIES)]
+    assert [[name for name in several if not name.endswith("_label")] for several in names] == [
+        plain,
+        [f.name for f in fields(Subject.DELIVERIES, joined=True)],
+    ]
+    assert set(names[1]) - set(names[0]) == {"tries", "took_ms"}
+    columns = {**whole, "columns": "id,tries,took_ms"}
+    body = page(asker, "deliveries", **columns)
+    assert [(c["title"], c["unit"]) for c in body["columns"][1:]] == [("Attempts", "attempts"), ("Time to deliver", "ms")]
+    assert body["rows"] == [["w-2", 1, None], ["w-1", 1, 5], ["w-0", 2, 8]]
+    written = asker.get("/api/v1/deliveries.csv", params={**columns, "time_zone": "UTC"}).text.splitlines()
+    assert written == ["id,time_zone,tries,took_ms", "w-2,UTC,1,", "w-1,UTC,1,5", "w-0,UTC,2,8"]
+    found: dict[str, Any] = {"filter": ["tries:eq:1", "took_ms:le:5"]}
+    assert page(asker, "deliveries", **columns, **found)["rows"] == [["w-1", 1, 5]]
+    lines = asker.get("/api/v1/deliveries", params={**columns, **found}, headers={"accept": "application/x-ndjson"}).text
+    assert json.loads(lines.splitlines()[-1])["rows"] == [["w-1", 1, 5]]
+    counted = asker.get("/api/v1/usage", params={**span, **found, "metric": "deliveries", "interval": "total"}).json()
+    assert counted["rows"][0][-1] == 1
+    for path, field, asked in (
+        ("deliveries", "columns", {"columns": "id,tries"}),
+        ("deliveries.csv", "columns", {"columns": "took_ms"}),
+        ("deliveries", "filter", found),
+        ("requests", "filter", found),
+        ("requests", "columns", {"columns": "tries"}),
+        ("usage", "filter", {**found, "metric": "attempts"}),
+        ("errors", "filter", {**found, "of": "deliveries"}),
+    ):
+        refused = problem(asker.get(f"/api/v1/{path}", params={**span, **asked}), 400)
+        assert refused["field"] == field, path
+        if path == "deliveries":
+            assert "Ask with per=deliveries" in refused["detail"]
+
+
 def test_search_and_filters_are_those_of_the_charts(asker: httpx2.Client) -> None:
     assert [row[0] for row in page(asker, columns="id", search="rachel")["rows"]] == ["r-08", "r-02", "r-01", "r-00"]
     assert [row[0] for row in page(asker, columns="id", filter="status:eq:0")["rows"]] == ["r-10"]

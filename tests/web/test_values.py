@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.house import NOON
+from tests.house import NOON, build_house
 from tests.web.conftest import Place
 from tests.web.test_problems import problem
 from tests.wire.town import Town, build_town
@@ -89,6 +89,24 @@ def test_deliveries_have_values_of_their_own(asker: httpx2.Client) -> None:
     assert body["field"] == "by"
 
 
+def test_deliveries_are_counted_instead_of_attempts(place: Place) -> None:
+    """… on request, and then filters may ask for what only deliveries have."""
+    house = build_house(place.deck, "Hooks")
+    tries = [("m", 500, "a"), ("m", 200, "b"), ("n", 500, "b")]
+    house.send(
+        {"kind": "delivery", "id": f"{n}", "time": NOON - 9 + n, "message_id": message, "status": status, "url": url}
+        for n, (message, status, url) in enumerate(tries)
+    )
+    with place.client(house.api_key) as client:
+        of = {"of": "deliveries", "range": "1h"}
+        assert values(client, "url", **of) == [["b", "b", 2], ["a", "a", 1]]
+        assert values(client, "url", **of, per="deliveries") == [["a", "a", 1], ["b", "b", 1]]
+        assert values(client, "status", **of, per="deliveries", filter="tries:gt:1") == [["200", "200", 1]]
+        refused = problem(client.get("/api/v1/values/url", params={**of, "filter": "tries:gt:1"}), 400)
+        assert (refused["field"], "per=deliveries" in refused["detail"]) == ("filter", True)
+        assert problem(client.get("/api/v1/values/model", params={"per": "deliveries"}), 400)["field"] == "per"
+
+
 def test_the_number_of_values_is_limited(asker: httpx2.Client) -> None:
     assert len(values(asker, "model", range="2025")) == 100
     assert len(values(asker, "model", range="2025", limit=1000)) == 1000
@@ -115,6 +133,9 @@ def test_the_catalogue_is_served_whole_and_to_everybody(place: Place) -> None:
         s: [f.name for f in FIELDS if s in f.of] for s in Subject
     }
     assert body["operators"] == list(Op)
+    joined = ["tries", "took_ms"]
+    assert [d["name"] for d in body["dimensions"] if d["joined"]] == joined
+    assert [(c["name"], c["sent_as"]) for s in Subject for c in body["columns"][s] if c["joined"]] == [(n, None) for n in joined]
     for entry in (*body["metrics"], *body["dimensions"]):
         assert entry["title"]
         assert entry["help"].endswith(".")

@@ -7,7 +7,7 @@ from usagedeck.catalog.dimensions import DIMENSIONS, NAMES, Dimension
 from usagedeck.catalog.failures import FAILURES
 from usagedeck.catalog.fields import FIELDS, Field, fields
 from usagedeck.catalog.formulas import Ratio, Sum
-from usagedeck.catalog.kinds import Personal, Subject, Type
+from usagedeck.catalog.kinds import DELIVERIES, Personal, Subject, Type
 from usagedeck.catalog.measures import MEASURES, VALUES
 from usagedeck.catalog.metrics import METRICS, Metric
 from usagedeck.catalog.rollups import ROLLUPS
@@ -37,6 +37,12 @@ def _metric_problems(m: Metric) -> list[str]:
 
 def _nameless(field: Field) -> bool:
     return field.personal is Personal.NAME and field.name not in NAMES.values()
+
+
+def _of_attempts(field: Field) -> bool:
+    """A field that only deliveries have is looked for in no event."""
+    asked = field.expr or field.wire or field.personal or field.stamped or field.searchable or field.indexed or field.outcome
+    return field.joined and bool(asked or field.of != DELIVERIES)
 
 
 def check() -> None:
@@ -78,8 +84,9 @@ def check() -> None:
     problems += [
         f"dimension {d.name} has neither a column nor an expression"
         for d in DIMENSIONS.values()
-        if not d.expr and not all(d.name in columns[s] for s in d.of)
+        if not d.expr and not d.joined and not all(d.name in columns[s] for s in d.of)
     ]
+    problems += [f"{f.name} is of joined attempts, and something is asked of single ones" for f in FIELDS if _of_attempts(f)]
     named = {s: {d.name for d in DIMENSIONS.values() if s in d.of} for s in Subject}
     problems += [
         f"the errors of {subject} name dimensions that there are not"

@@ -60,6 +60,8 @@ class Dimension:
     """Further spellings the ElevenLabs log filter takes."""
     attribute: str | None = None
     """The key, when it is one of the sender's attributes."""
+    joined: bool = False
+    """Only deliveries have it, whose rows are joined attempts."""
 
     @property
     def sql(self) -> str:
@@ -88,9 +90,18 @@ class Dimension:
 
 
 def _field(name: str, **more: Any) -> Dimension:
-    """The dimension that is a field: title, help, type and subject are the field's."""
+    """The dimension that is a field: title, help, type, subject and what has it are the field's."""
     found = next(f for f in FIELDS if f.name == name)
-    return Dimension(name=name, title=found.title, help=found.help, type=found.type, of=found.of, expr=found.expr, **more)
+    return Dimension(
+        name=name,
+        title=found.title,
+        help=found.help,
+        type=found.type,
+        of=found.of,
+        expr=found.expr,
+        joined=found.joined,
+        **more,
+    )
 
 
 _SPLITS = (
@@ -286,7 +297,7 @@ def log_field(name: str, subject: Subject, *, param: str = "columns") -> Field:
     if name.startswith(ATTRIBUTE):
         found = dimension(name, param=param)
         return Field(name=name, title=found.title, help=found.help, expr=found.expr, of=BOTH)
-    by_name = {f.name: f for f in fields(subject)}
+    by_name = {f.name: f for f in fields(subject, joined=True)}
     if name not in by_name:
         raise InvalidInput(
             f'{param} "{name[:60]}" is no column of {subject}; {did_you_mean(name, by_name)}',

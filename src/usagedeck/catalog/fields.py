@@ -50,11 +50,19 @@ class Field:
     """Single rows are looked for by it over all of time, so it has an index. The id has one anyway."""
     outcome: bool = False
     """Of a delivery it is what the last attempt says; everything else is what the first one says."""
+    joined: bool = False
+    """Only deliveries have it, whose rows are joined attempts: no attempt does, so nobody sends it and the store does not keep
+    it."""
 
     @property
     def sql(self) -> str:
         return self.expr or self.name
 
+
+TRIES = "tries"
+"""Of a delivery: how many attempts it took so far."""
+TOOK = "took_ms"
+"""Of a delivery that succeeded: from the start of its first attempt to the end of the first one that got a 2xx."""
 
 FIELDS: tuple[Field, ...] = (
     Field(
@@ -154,6 +162,16 @@ FIELDS: tuple[Field, ...] = (
         outcome=True,
     ),
     Field(
+        name=TRIES,
+        title="Attempts",
+        help="How many attempts the delivery took so far, those behind the window included.",
+        type=Type.INT,
+        of=DELIVERIES,
+        unit="attempts",
+        shown=True,
+        joined=True,
+    ),
+    Field(
         name="message_id",
         title="Message ID",
         help="Joins the attempts of one delivery, within a webhook and a user; the id when absent.",
@@ -182,6 +200,16 @@ FIELDS: tuple[Field, ...] = (
         shown=True,
         wire="latency_seconds",
         outcome=True,
+    ),
+    Field(
+        name=TOOK,
+        title="Time to deliver",
+        help="From the start of the first attempt to the end of the first one with a 2xx. Absent when the last one has none.",
+        type=Type.INT,
+        of=DELIVERIES,
+        unit="ms",
+        shown=True,
+        joined=True,
     ),
     Field(
         name="ttfb_ms",
@@ -303,7 +331,7 @@ FIELDS: tuple[Field, ...] = (
 
 _COLUMN = re.compile(r"[a-z_]+")
 COLUMNS: Mapping[str, Field | None] = {
-    **{f.name: f for f in FIELDS if not f.stamped},
+    **{f.name: f for f in FIELDS if not (f.stamped or f.joined)},
     "workspace_id": None,
     "version": None,
 }
@@ -335,6 +363,6 @@ def personal(subject: Subject, what: Personal) -> tuple[Field, ...]:
     return tuple(f for f in fields(subject) if f.personal is what)
 
 
-def fields(subject: Subject) -> tuple[Field, ...]:
-    """The columns of that kind of event, in the order they are shown."""
-    return tuple(f for f in FIELDS if subject in f.of)
+def fields(subject: Subject, *, joined: bool = False) -> tuple[Field, ...]:
+    """The columns of that kind of event, in the order they are shown; with `joined` those of what attempts are joined into."""
+    return tuple(f for f in FIELDS if subject in f.of and (joined or not f.joined))

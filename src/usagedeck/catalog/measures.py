@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from usagedeck.catalog.fields import COLUMNS, columns_in
+from usagedeck.catalog.fields import COLUMNS, TOOK, TRIES, columns_in
 from usagedeck.catalog.kinds import DECIMALS, Subject, Type, Value
 
 
@@ -103,11 +103,6 @@ class Measure:
         name, bracket, parameters = self.function.partition("(")
         return f"{name}Array{end}{bracket}{parameters}"
 
-
-TRIES = "tries"
-"""Of a delivery: how many attempts it took so far."""
-TOOK = "took_ms"
-"""Of a delivery that succeeded: from the start of its first attempt to the end of the first one that got a 2xx."""
 
 OK_REQUEST = "status = 101 OR (status >= 200 AND status < 400)"
 OK_DELIVERY = "status >= 200 AND status < 300"

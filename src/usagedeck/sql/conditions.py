@@ -114,7 +114,8 @@ def around(selection: Selection, scope: Scope, stretches: Sequence[Stretch], rea
     deliveries that can match. What all attempts of a delivery agree in is asked of them; the rest is for `matching`."""
     low, high = min(low for low, _ in stretches), max(high for _, high in stretches)
     parts = [*whose(scope, scope.floor.events, bind), _within(((low - reach, high + reach),), bind)]
-    parts += [f"({condition(one, bind)})" for one in selection.filters if one.dimension.columns <= {*JOINING}]
+    agreed = [one for one in selection.filters if not one.dimension.joined and one.dimension.columns <= {*JOINING}]
+    parts += [f"({condition(one, bind)})" for one in agreed]
     return " AND ".join(parts)
 
 

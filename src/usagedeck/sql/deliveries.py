@@ -8,8 +8,8 @@ attempt: what became of the delivery is its last attempt's, all else its first o
 
 from collections.abc import Iterable, Sequence
 
-from usagedeck.catalog.fields import JOINING, OUTCOMES, columns_in, fields
-from usagedeck.catalog.measures import OK_DELIVERY, TOOK, TRIES
+from usagedeck.catalog.fields import JOINING, OUTCOMES, TOOK, TRIES, columns_in, fields
+from usagedeck.catalog.measures import OK_DELIVERY
 from usagedeck.query import Selection
 from usagedeck.sql.conditions import around, matching
 from usagedeck.sql.statement import Binder, Scope
@@ -24,6 +24,7 @@ def delivered(
 ) -> str:
     """FROM and WHERE of the deliveries of a selection that began in the stretches; `fragments` is what is asked of them."""
     assert reach_ > 0, "no reach"  # noqa: S101 - report sets it; without it every attempt would be a delivery
+    fragments = [*fragments, *(one.dimension.sql for one in selection.filters)]
     columns = _columns(selection, fragments)
     parts = [*_FIXED, *columns]
     timed = any(TOOK in text for text in fragments)
@@ -58,7 +59,7 @@ def delivered(
 
 def _columns(selection: Selection, fragments: Iterable[str]) -> list[str]:
     """The stored columns that the question looks at, besides those that every delivery has."""
-    found = set().union(*map(columns_in, fragments), *(one.dimension.columns for one in selection.filters))
+    found = set().union(*map(columns_in, fragments))
     for word in selection.search:
         found |= {f.name for f in fields(selection.subject) if f.searchable} | {name for name, _ in word.named}
     return sorted(found - {"time", "id", "workspace_id"})

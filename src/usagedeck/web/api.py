@@ -121,7 +121,8 @@ class DeliveriesAsked(LogAsked):
     per: Per = Field(
         Per.ATTEMPTS,
         description="What a row is: one of the `attempts`, or one of the `deliveries` that they make up, at the time and with "
-        "the id of its first attempt, with status, error, latency and number of its last one. Filters and search ask it.",
+        "the id of its first attempt, with status, error, latency and number of its last one, and with "
+        f"{' and '.join(f.name for f in FIELDS if f.joined)}, which no attempt has. Filters and search ask it.",
     )
 
 
@@ -131,6 +132,7 @@ class ValuesAsked(Asked):
     q: str = Field("", description="Keep values whose text or name holds this.")
     limit: int = Field(100, ge=1, le=report.MAX_VALUES, description="Most values.")
     of: Subject = Field(Subject.REQUESTS, description="Whose values: of requests or of deliveries.")
+    per: Per = Field(Per.ATTEMPTS, description="Of deliveries: what is counted, and what the filters are asked of.")
 
 
 @router.get("/usage", response_model=UsageOut, responses=AS_CSV, summary="Metrics over time", tags=["questions"])
@@ -203,7 +205,7 @@ def _log(request: Request, deck: DeckOf, asked: LogAsked, subject: Subject, *, j
     columns = [log_field(name, subject) for name in listed(asked.columns)]
     query = LogQuery(
         asked.selection(who, subject, asked.now(deck.clock())),
-        tuple(columns or fields(subject)),
+        tuple(columns) or fields(subject, joined=joined),
         ascending=asked.order == "asc",
         cursor=Cursor.decode(asked.cursor) if asked.cursor and not csv else None,
         limit=None if csv else asked.limit,
@@ -244,7 +246,8 @@ def values(request: Request, deck: DeckOf, name: str, asked: Annotated[ValuesAsk
     by = dimension(name.removesuffix(".csv"), param="name")
     refuse_outside_workspace(deck, who, asked, (by,))
     selection = asked.selection(who, asked.of, asked.now(deck.clock()))
-    answer = report.values(deck, who, asked.view(), by, selection, search=asked.q, limit=asked.limit)
+    joined = asked.per is Per.DELIVERIES
+    answer = report.values(deck, who, asked.view(), by, selection, search=asked.q, limit=asked.limit, joined=joined)
     if wants_csv(request):
         access.note_export(deck, who, "values", request.url.query)
         return csv_answer(answer.table, file_name("values", by.name, window=answer.about.window), answer.about)
@@ -290,6 +293,7 @@ def catalog(request: Request) -> Response:
                     "workspace_only": d.workspace_only,
                     "indexed": d.indexed,
                     "absent": d.absent,
+                    "joined": d.joined,
                 }
                 for d in DIMENSIONS.values()
             ],
@@ -302,9 +306,10 @@ def catalog(request: Request) -> Response:
                         "type": f.type,
                         "unit": f.unit,
                         "shown": f.shown,
-                        "sent_as": None if f.stamped else ".".join(f.inside or (f.name,)),
+                        "joined": f.joined,
+                        "sent_as": None if f.stamped or f.joined else ".".join(f.inside or (f.name,)),
                     }
-                    for f in fields(subject)
+                    for f in fields(subject, joined=True)
                 ]
                 for subject in Subject
             },

@@ -25,7 +25,7 @@ from usagedeck.catalog.fields import fields
 from usagedeck.catalog.kinds import Subject
 from usagedeck.deck import Deck
 from usagedeck.errors import Cancelled, InvalidInput, NotFound, TooBusy, UsagedeckError
-from usagedeck.query import LogQuery, Selection
+from usagedeck.query import LogQuery, Selection, refuse_joined
 from usagedeck.store.commits import STEADY
 from usagedeck.table import Column, Table, json_rows
 from usagedeck.tail import MAX_RATE, PAGE, Arrived, Tail
@@ -196,7 +196,10 @@ async def tail(request: Request, deck: DeckOf, asked: Annotated[TailAsked, Param
 def _begin(request: Request, deck: Deck, asked: TailAsked) -> TailResponse:
     who = who_asks(request, deck, asked.workspace)
     columns = tuple(log_field(name, asked.of) for name in listed(asked.columns))
-    query = LogQuery(asked.following(who, asked.now(deck.clock())), columns or tuple(fields(asked.of)), limit=PAGE)
+    selection = asked.following(who, asked.now(deck.clock()))
+    for param, named in (("columns", columns), ("filter", selection.filtered_by)):
+        refuse_joined(named, param, "what arrives are their attempts", "Leave it out")
+    query = LogQuery(selection, columns or fields(asked.of), limit=PAGE)
     tail = Tail(deck, query, place=_place(request.headers.get("last-event-id") or asked.after), rate=asked.rate)
     following = _Following(request, deck, asked, tail, who)
     return TailResponse(following, tail.columns(who, asked.view()), request.app.state.tailing)

@@ -220,7 +220,7 @@ export function about(page, subject, {range, start, end, search = '', filters = 
   const {state, me, catalog, asOf} = page;
   const active = state.active === 'on' && subject === state.of && !range && {active_in: state.r};
   const window = start ? {start, end} : active || {range: range ?? state.r};
-  const fitting = filters.filter((f) => catalog.dimension(f.dimension).of.includes(subject));
+  const fitting = filters.filter((f) => catalog.applies(f, subject, state));
   return {
     ...window,
     time_zone: state.tz === me.workspace.time_zone ? '' : state.tz,
@@ -265,7 +265,8 @@ export function valuesQuestion(page, name, {subject = page.catalog.dimension(nam
   const which = ids
     ? {range: '12mo', filters: [{dimension: name, op: 'in', values: ids}]}
     : {filters: page.state.f.filter((f) => f !== without)};
-  return urlOf(`/api/v1/values/${encodeURIComponent(name)}`, {q, of: subject, limit: 100, ...about(page, subject, which)});
+  const per = !ids && page.catalog.asksWhole(page.state, subject) && 'deliveries';
+  return urlOf(`/api/v1/values/${encodeURIComponent(name)}`, {q, of: subject, per, limit: 100, ...about(page, subject, which)});
 }
 
 // --- display names

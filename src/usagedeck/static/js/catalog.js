@@ -29,6 +29,8 @@ export const OPERATORS = {
 /** A title inside a sentence: `Product` → `product`, but `API key` stays. */
 export const inSentence = (title) => (/^[A-Z][a-z]/.test(title) ? title[0].toLowerCase() + title.slice(1) : title);
 
+const knows = (dimension, subject, per) => dimension.of.includes(subject) && (!dimension.joined || per === 'deliveries');
+
 export class Catalog {
   /** @param {{metrics: Metric[], dimensions: Dimension[], columns: Record<string, Column[]>}} answer */
   constructor(answer) {
@@ -93,14 +95,36 @@ export class Catalog {
     return d && {value: d.name, title: d.title, hint: 'attribute'};
   }
 
-  dimensionsOf(subject) {
-    return this.dimensions.filter((d) => d.of.includes(subject));
+  /** Without those that only whole deliveries have, where attempts are counted. @param {string} [per] */
+  dimensionsOf(subject, per) {
+    return this.dimensions.filter((d) => knows(d, subject, per));
+  }
+
+  /** Does a filter apply to what is shown of that kind? @param {Filter} filter */
+  applies({dimension}, subject, {per}) {
+    return knows(this.dimension(dimension), subject, per);
+  }
+
+  /** Is something asked that attempts do not know? @param {import('./types.js').State} state */
+  asksWhole(state, subject = state.of) {
+    return state.f.some((f) => this.dimension(f.dimension).joined && this.applies(f, subject, state));
+  }
+
+  /** The columns that rows of the log can have. @param {import('./types.js').State} state */
+  columnsOf({of, per}) {
+    return this.columns[of].filter((c) => !c.joined || per === of);
+  }
+
+  /** Those they have unless the reader picks others, as they stand in the address. */
+  usualColumns(state) {
+    const shown = this.columnsOf(state).filter((c) => c.shown);
+    return shown.map((c) => c.name).join();
   }
 
   /** @returns {Column | undefined} */
-  column(name, subject) {
+  column(name, state) {
     return (
-      this.columns[subject].find((c) => c.name === name) ??
+      this.columnsOf(state).find((c) => c.name === name) ??
       (name.startsWith(ATTRIBUTE) && this.dimension(name) ? {...this.dimension(name), unit: null, shown: false} : undefined)
     );
   }
@@ -111,20 +135,6 @@ export class Catalog {
     if (TEXTS.includes(dimension.type)) found.push('contains', 'starts_with');
     if (ORDERED.includes(dimension.type)) found.push('gt', 'ge', 'lt', 'le');
     return found;
-  }
-
-  /** The dimension a person means by a word such as `path`, `API key` or `product`. */
-  meant(word, subject) {
-    const plain = word.toLowerCase().replace(/[\s-]+/g, '_');
-    return (
-      this.dimensionsOf(subject).find(
-        (d) =>
-          d.name === plain ||
-          d.name === `${plain}_id` ||
-          d.name === `${plain}_type` ||
-          d.title.toLowerCase().replace(/\s+/g, '_') === plain,
-      ) ?? (plain.startsWith(ATTRIBUTE) ? this.dimension(word) : undefined)
-    );
   }
 }
 

@@ -84,12 +84,8 @@ const PARAMETERS = {
   cursor: {first: '', ok: () => true},
   id: {first: '', ok: () => true},
   cols: {
-    first: (s, {catalog}) =>
-      catalog.columns[s.of]
-        .filter((c) => c.shown)
-        .map((c) => c.name)
-        .join(','),
-    ok: (v, {catalog}, s) => v.split(',').every((name) => catalog.column(name, s.of)),
+    first: (s, {catalog}) => catalog.usualColumns(s),
+    ok: (v, {catalog}, s) => v.split(',').every((name) => catalog.column(name, s)),
   },
   at: {many: true},
   density: choice('normal', 'compact'),
@@ -162,12 +158,17 @@ export function changed(state, change, context) {
   if (touched('chart') && !('split' in change) && state.split === first('split', state, context)) next.split = first('split', next, context);
   for (const name of ['rg', 'cg'])
     if (!(name in change) && touched(name.replace('g', 'p'))) next[name] = first(name, next, context);
-  for (const name of ['by', 'dim', 'chart', 'split', 'cols', 'wby', 'active']) {
+  for (const name of ['by', 'dim', 'chart', 'split', 'wby', 'active']) {
     const follows = name !== 'by' && touched('of') && !(name in change);
     if (follows || (next[name] && !PARAMETERS[name].ok(next[name], context, next))) next[name] = first(name, next, context);
   }
   for (const name of ['r', 'per'])
     if (touched('tab') && !(name in change) && state[name] === first(name, state, context)) next[name] = first(name, next, context);
+  // what is counted decides which columns there are: the usual ones stay the usual ones, of others those stay that there are
+  const {catalog} = context;
+  const usual = !('cols' in change) && (touched('of') || state.cols === catalog.usualColumns(state));
+  const kept = usual ? [] : next.cols.split(',').filter((name) => catalog.column(name, next));
+  next.cols = kept.join() || catalog.usualColumns(next);
   return next;
 }
 

@@ -5,13 +5,29 @@
 const TYPED = /(-?)([\p{L}][\p{L}\p{N}_.-]*):(>=|<=|>|<|=)?("[^"]*"|\S+)/gu;
 const SIGNS = {'>': 'gt', '>=': 'ge', '<': 'lt', '<=': 'le'};
 
+/** The dimension a person means by a word such as `path`, `API key` or `product`. */
+function meant(word, catalog, {of, per}) {
+  const plain = word.toLowerCase().replace(/[\s-]+/g, '_');
+  return (
+    catalog
+      .dimensionsOf(of, per)
+      .find(
+        (d) =>
+          d.name === plain ||
+          d.name === `${plain}_id` ||
+          d.name === `${plain}_type` ||
+          d.title.toLowerCase().replace(/\s+/g, '_') === plain,
+      ) ?? (plain.startsWith('attributes.') ? catalog.dimension(word) : undefined)
+  );
+}
+
 /** `status:5xx path:/v1/tts hello` → two filters and the words left over. */
-export function typedFilters(text, catalog, subject) {
+export function typedFilters(text, catalog, state) {
   const filters = [];
   const rest = text.replace(TYPED, (whole, minus, word, sign, quoted) => {
     const raw = quoted.replace(/^"|"$/g, '');
     const classed = /^(status|code)$/i.test(word) && /^\dxx$/i.test(raw);
-    const dimension = classed ? catalog.dimension('status_class') : catalog.meant(word, subject);
+    const dimension = classed ? catalog.dimension('status_class') : meant(word, catalog, state);
     if (!dimension) return whole;
     const takes = catalog.operators(dimension);
     const text = takes.includes('contains') && !dimension.labelled && !sign && /[/\s]/.test(raw);

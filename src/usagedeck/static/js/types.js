@@ -37,8 +37,9 @@
 /** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, of: string, additive: boolean,
  *   attributable: boolean, joined: boolean, limited: boolean, active: boolean, good: string}} Metric */
 /** @typedef {{name: string, title: string, help: string, type: string, of: string[], split: boolean, labelled: boolean,
- *   overlapping: boolean, workspace_only: boolean, indexed: boolean, absent: string}} Dimension */
-/** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, shown: boolean}} Column */
+ *   overlapping: boolean, workspace_only: boolean, indexed: boolean, absent: string, joined: boolean}} Dimension */
+/** @typedef {{name: string, title: string, help: string, type: string, unit: ?string, shown: boolean, joined: boolean}} Column
+ *  `joined`: only whole deliveries have it, no attempt does */
 
 /** @typedef {{dimension: string, op: string, values: string[]}} Filter  An empty value means "absent". */
 

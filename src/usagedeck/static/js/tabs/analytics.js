@@ -102,7 +102,7 @@ class Analytics extends LitElement {
     const kind = subject === 'requests' ? subject : state.per;
     const parts = PARTS[kind];
     this._parts = parts;
-    this._other = other[kind];
+    this._other = !page.catalog.asksWhole(state) && other[kind];
     this._length = span(state.r, asOf);
     const wanted = state.g && state.g !== 'cumulative' ? state.g : finest(this._length, BARS).name;
     this._interval = fitting(wanted, this._length).name;
@@ -160,9 +160,11 @@ class Analytics extends LitElement {
   }
 
   _tables() {
-    import('./errors.js');
+    const {catalog, state} = this.page;
+    const attempts = !catalog.asksWhole(state);
+    if (attempts) import('./errors.js');
     import('./by-table.js');
-    return html`<ud-errors .page=${this.page}></ud-errors><ud-by-table .page=${this.page} .parts=${this._parts}></ud-by-table>`;
+    return html`${attempts ? html`<ud-errors .page=${this.page}></ud-errors>` : nothing}<ud-by-table .page=${this.page} .parts=${this._parts}></ud-by-table>`;
   }
 
   _tiles(parts, question, before) {

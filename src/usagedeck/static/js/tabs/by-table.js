@@ -93,7 +93,7 @@ class ByTable extends LitElement {
     const rows = totals(this._rows.data, dimensions, ranked).map((r) => ({...r, count: Number(r.cells[metrics[0].name])}));
     rows.sort((a, b) => a.other - b.other || Number(b.cell) - Number(a.cell) || b.count - a.count);
     const total = rows.reduce((a, r) => a + r.count, 0);
-    const sent = ranked.of === 'deliveries';
+    const sent = ranked.of === 'deliveries' && !catalog.asksWhole(page.state);
     if (sent) import('./last-error.js');
     const shares = !dimensions.some((n) => catalog.dimension(n).overlapping);
     const unsure = (m, row) => m.unit === 'ms' && row.count < SURE;

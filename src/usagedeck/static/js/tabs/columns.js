@@ -32,8 +32,8 @@ class Columns extends LitElement {
 
   _choices() {
     const {catalog, state} = this.page;
-    const own = this._shown.map((name) => catalog.column(name, state.of)).filter((c) => c.name.startsWith('attributes.'));
-    return html`${[...catalog.columns[state.of], ...own].map(
+    const own = this._shown.map((name) => catalog.column(name, state)).filter((c) => c.name.startsWith('attributes.'));
+    return html`${[...catalog.columnsOf(state), ...own].map(
       (c) => html`<label title=${c.help}><input type="checkbox" .checked=${live(this._shown.includes(c.name))}
         ?disabled=${this._shown.length === 1 && this._shown[0] === c.name}
         @change=${(e) => this._toggle(c.name, e.target.checked)}>${c.title}</label>`,
@@ -42,12 +42,7 @@ class Columns extends LitElement {
         maxlength="100" pattern="[^,]+"
         spellcheck="false" autocomplete="off"><button class="button">Add</button></form>
       <form @submit=${(e) => e.preventDefault()}><button class="button plain" @click=${() =>
-        this.page.go({
-          cols: catalog.columns[state.of]
-            .filter((c) => c.shown)
-            .map((c) => c.name)
-            .join(),
-        })}>Show the usual ones</button></form>`;
+        this.page.go({cols: catalog.usualColumns(state)})}>Show the usual ones</button></form>`;
   }
 
   /** Show the choice below that button. */
@@ -69,7 +64,7 @@ class Columns extends LitElement {
   _toggle(name, on) {
     const shown = this._shown.filter((n) => n !== name);
     if (on) {
-      const order = this.page.catalog.columns[this.page.state.of].map((c) => c.name);
+      const order = this.page.catalog.columnsOf(this.page.state).map((c) => c.name);
       const before = order.slice(0, order.indexOf(name));
       const place = shown.findLastIndex((n) => before.includes(n));
       shown.splice(order.includes(name) ? place + 1 : shown.length, 0, name);

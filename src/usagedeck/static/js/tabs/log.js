@@ -87,7 +87,7 @@ class Log extends LitElement {
     if (!changed.has('page')) return;
     const {page} = this;
     const {state, catalog} = page;
-    this._columns = state.cols.split(',').map((name) => catalog.column(name, state.of));
+    this._columns = state.cols.split(',').map((name) => catalog.column(name, state));
     const names = this._columns.map((c) => c.name);
     const asked = [...new Set([...names, 'id', 'time', 'status'])];
     this._rows.ask(logQuestion(page, {columns: asked.join(), cursor: state.cursor, limit: PAGE}));
@@ -303,7 +303,7 @@ class Log extends LitElement {
     if (draft === undefined) return;
     const {typedFilters} = FILTER.test(draft) ? await import('../typed.js') : {};
     const {page} = this;
-    const {filters, rest} = typedFilters?.(draft, page.catalog, page.state.of) ?? {filters: [], rest: draft.trim()};
+    const {filters, rest} = typedFilters?.(draft, page.catalog, page.state) ?? {filters: [], rest: draft.trim()};
     page.go({q: rest, f: filters.reduce((all, f) => withFilter(all, f), page.state.f)});
     this.requestUpdate();
   }

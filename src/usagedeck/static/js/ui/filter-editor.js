@@ -76,7 +76,7 @@ class FilterEditor extends LitElement {
     const {catalog, state} = this.page;
     const words = this._text.toLowerCase();
     const found = catalog
-      .dimensionsOf(this.subject)
+      .dimensionsOf(this.subject, state.per)
       .filter((d) => `${d.title} ${d.name}`.toLowerCase().includes(words) && d.name !== 'workspace_id');
     const key = this._text.trim().replace(/^attributes\./, '');
     const own =

@@ -53,9 +53,10 @@ class FilterBar extends LitElement {
       }
       ${page.state.f.map((filter) => {
         const [title, word, values] = filterWords(filter, page);
-        const idle = !page.catalog.dimension(filter.dimension).of.includes(this.subject);
+        const idle = !page.catalog.applies(filter, this.subject, page.state);
         const said = `Filter: ${title} ${word} ${values}`;
-        return html`<span class="chip ${idle ? 'idle' : ''}" title=${idle ? `Does not apply to ${this.subject}.` : nothing}>
+        const what = page.catalog.dimension(filter.dimension).of.includes(this.subject) ? 'attempts' : this.subject;
+        return html`<span class="chip ${idle ? 'idle' : ''}" title=${idle ? `Does not apply to ${what}.` : nothing}>
           <button aria-label="${said}, edit" @click=${(e) => this._edit(filter, e.currentTarget.parentNode)}>
             <span class="muted">${title}</span> <span class="muted">${word}</span> <b>${values}</b></button>
           <button aria-label="${said}, remove" @click=${() => this._remove(filter)}>✕</button></span>`;
