@@ -22,8 +22,12 @@ _FIXED = ("time", "ifNull(attempt, 0)", "id")
 def delivered(
     selection: Selection, scope: Scope, stretches: Sequence[Stretch], reach_: int, fragments: Sequence[str], bind: Binder
 ) -> str:
-    """FROM and WHERE of the deliveries of a selection that began in the stretches; `fragments` is what is asked of them."""
-    assert reach_ > 0, "no reach"  # noqa: S101 - report sets it; without it every attempt would be a delivery
+    """FROM and WHERE of the deliveries of a selection that began in the stretches; `fragments` is what is asked of them.
+
+    Raises `ValueError` for a question that nobody has given a reach.
+    """
+    if reach_ <= 0:
+        raise ValueError("Without a reach every attempt would be a delivery; report sets it.")
     fragments = [*fragments, *(one.dimension.sql for one in selection.filters)]
     columns = _columns(selection, fragments)
     parts = [*_FIXED, *columns]

@@ -23,7 +23,8 @@ GROWTH = 4
 def steps(query: LogQuery, scope: Scope, sizes: Sizes) -> Iterator[Stretch]:
     """The parts of what a page may come from, in the order of reading. While nobody knows the sizes it is one part."""
     low, high = query.reading
-    picky = scope.user_id is not None or query.selection.filters or query.selection.search or query.joined
+    asked = query.selection
+    picky = scope.user_id is not None or asked.filters or asked.search or asked.active_in or query.joined
     wanted = FIRST_OF_SOME if picky else FIRST
     while low < high:
         rows = (
