@@ -146,7 +146,18 @@ def test_values_become_the_dimensions_type(name: str, op: str, values: list[Any]
     assert Filter.build(dimension(name), op, values).values == expected
 
 
-@pytest.mark.parametrize(("text", "words"), [(None, []), ("", []), (" \n\t", []), (" a  B ", ["a", "B"]), ("%_'\\", ["%_'\\"])])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, []),
+        ("", []),
+        (" \n\t", []),
+        (" a  B ", ["a", "B"]),
+        ("%_'\\", ["%_'\\"]),
+        ('say "a  b" c', ["say", "a  b", "c"]),
+        ('a"b c" "" " ', ['a"b', 'c"', '""', '"']),
+    ],
+)
 def test_a_search_is_words(text: str | None, words: list[str]) -> None:
     assert [word.text for word in parse_search(text)] == words
 

@@ -149,13 +149,17 @@ class Word:
     """(dimension name, ids)"""
 
 
+_WORD = re.compile(r'"([^"]*[^"\s][^"]*)"|(\S+)')
+
+
 def parse_search(text: str | None) -> tuple[Word, ...]:
-    """Words are ANDed; every character is taken literally, case does not matter."""
+    """Words are ANDed; what stands in double quotes is one word. Every other character is taken literally, case does not
+    matter."""
     if text is None or not text.strip():
         return ()
     if len(text) > MAX_SEARCH:
         raise InvalidInput(f"search has {len(text)} characters; at most {MAX_SEARCH}.", field="search")
-    words = text.split()
+    words = [quoted or word for quoted, word in _WORD.findall(text)]
     if len(words) > MAX_WORDS:
         raise InvalidInput(f"search has {len(words)} words; at most {MAX_WORDS}.", field="search")
     return tuple(Word(_unicode(w, "search")) for w in words)

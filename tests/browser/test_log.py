@@ -27,11 +27,12 @@ def test_typing_searches_and_makes_chips(open_page: Open) -> None:
     expect(page.locator("ud-log tbody tr td:nth-child(4)").first).to_have_text("/v1/speech-to-text")
     page.wait_for_url("**q=speech-to-text**")
     assert page.evaluate("history.length") == steps, "typing is no step of history"
-    box.fill('status:5xx path:/v1/speech key:"key_web" duration_ms:>100 speech')
+    box.fill('status:5xx path:/v1/speech key:prod-web latency:>0.1s speech "speech-to text"')
     box.press("Enter")
     page.wait_for_url("**f=status_class**")
-    assert query(page)["f"] == ["status_class:eq:5xx", "path:contains:/v1/speech", "duration_ms:gt:100"]
-    assert query(page)["q"] == ['key:"key_web" speech']
+    typed = ["status_class:eq:5xx", "path:contains:/v1/speech", "api_key_id:eq:key_web", "duration_ms:gt:100"]
+    assert query(page)["f"] == typed
+    assert query(page)["q"] == ['speech "speech-to text"']
     box.fill("-method:POST latency:<90")
     box.press("Enter")
     page.wait_for_url("**f=method**")

@@ -161,10 +161,13 @@ def test_intervals_fit_the_range(blank: Page, length_ms: int, offered: list[str]
     assert found == [offered, usual]
 
 
-CATALOG = """(() => new m.Catalog({metrics: [], columns: {requests: [], deliveries: []}, dimensions: [
+CATALOG = """(() => new m.Catalog({metrics: [],
+    columns: {requests: [{name: 'duration_ms', unit: 'ms'}], deliveries: []}, dimensions: [
     {name: 'status', title: 'Status', type: 'Int', of: ['requests']},
+    {name: 'duration_ms', title: 'Latency', type: 'Int', of: ['requests']},
     {name: 'path', title: 'Path', type: 'String', of: ['requests']},
     {name: 'status_class', title: 'Status class', type: 'String', of: ['requests']},
+    {name: 'has_api_key', title: 'Has API key', type: 'Bool', of: ['requests']},
     {name: 'api_key_id', title: 'API key', type: 'String', of: ['requests'], labelled: true}]}))()"""
 
 
@@ -195,7 +198,9 @@ def test_what_is_no_filter_is_refused(blank: Page, wrong: str) -> None:
     [
         ("status:5xx path:/v1/tts hello", ["status_class:eq:5xx", "path:contains:/v1/tts"], "hello"),
         ("status:>=500 -status:503", ["status:ge:500", "status:neq:503"], ""),
-        ('key:"a b" path:>3 http://x', [], 'key:"a b" path:>3 http://x'),
+        ('nothing:"a b" path:>3 http://x "some text"', [], 'nothing:"a b" path:>3 http://x "some text"'),
+        ('key:"a b" latency:>2s', ["api_key_id:eq:a b", "duration_ms:gt:2000"], ""),
+        ("latency:<=1.5m duration_ms:250 latency:<90ms", ["duration_ms:le:90000", "duration_ms:eq:250", "duration_ms:lt:90"], ""),
         ("api_key:k1,k2 attributes.plan:pro", ["api_key_id:in:k1,k2", "attributes.plan:eq:pro"], ""),
     ],
 )

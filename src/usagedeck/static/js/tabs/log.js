@@ -301,10 +301,11 @@ class Log extends LitElement {
     const draft = this._draft;
     this._draft = undefined;
     if (draft === undefined) return;
-    const {typedFilters} = FILTER.test(draft) ? await import('../typed.js') : {};
+    const {typedFilters, identified} = FILTER.test(draft) ? await import('../typed.js') : {};
     const {page} = this;
     const {filters, rest} = typedFilters?.(draft, page.catalog, page.state) ?? {filters: [], rest: draft.trim()};
-    page.go({q: rest, f: filters.reduce((all, f) => withFilter(all, f), page.state.f)});
+    const meant = filters.length ? await identified(filters, page) : [];
+    this.page.go({q: rest, f: meant.reduce((all, f) => withFilter(all, f), this.page.state.f)});
     this.requestUpdate();
   }
 
