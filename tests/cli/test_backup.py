@@ -113,7 +113,7 @@ def test_a_backup_of_an_older_store_is_brought_to_todays_shape(tmp_path: Path) -
     with open_deck(Settings(data_dir=folder, min_free_bytes=0), lambda: NOON) as deck:
         house = build_house(deck, id="ws")
         house.send([{"id": "a", "time": NOON, "trace_id": "t"}])
-        deck.store._writer.command("ALTER TABLE requests DROP COLUMN trace_id")
+        deck.store._writer.command("ALTER TABLE requests DROP INDEX by_trace_id, DROP COLUMN trace_id")
         begun = backup.begin(deck)
         files = {name: Path(path) for name, path in begun.files.items()}
         archive.write(tmp_path / "b", begun.contents, files, lambda _: lambda _: None)

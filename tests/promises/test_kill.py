@@ -239,11 +239,12 @@ def made_older(folder: Path) -> None:
         for subject in Subject:
             columns = schema.columns(subject)
             gone = [name for name in ("trace_id", "charge_count", "resource_id", "error_message") if name in columns]
+            for index in ("by_place", "by_trace_id"):
+                client.command(f"ALTER TABLE {subject} DROP INDEX IF EXISTS {index}")
             client.command(f"ALTER TABLE {subject} {', '.join(f'DROP COLUMN IF EXISTS {name}' for name in gone)}")
             packed = ", ".join(f"MODIFY COLUMN {name} CODEC(LZ4)" for name in columns if name not in gone)
             client.command(f"ALTER TABLE {subject} {packed}")
             client.command(f"ALTER TABLE {subject} RESET SETTING merge_selector_base")
-            client.command(f"ALTER TABLE {subject} DROP INDEX IF EXISTS by_place")
         client.command("DELETE FROM about WHERE key LIKE 'rollup%'")
     finally:
         client.close()
