@@ -160,6 +160,44 @@ def test_the_last_one_to_leave_stops_the_work(store: Slow, pool: ThreadPoolExecu
     assert Answers(store, shelf).run(asked(), WEEK) == [(2,)], "who comes later asks anew"
 
 
+class Turnstile:
+    """A lock that lets something happen the moment it is free."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.then: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+
+
+def test_who_asks_while_the_last_one_leaves_does_not_go_with_it(
+    answers: Answers, store: Slow, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, ticket, turnstile = answers.shelf, Ticket(), Turnstile()
+    monkeypatch.setattr(shelf, "lock", turnstile)
+    store.may_end.clear()
+    leaving = pool.submit(Answers(store, shelf, ticket).run, asked(), WEEK)
+    until(lambda: waiting(answers) == 1)
+    late = []
+
+    def ask() -> None:
+        late.append(pool.submit(answers.run, asked(), WEEK))
+        until(lambda: waiting(answers) == 1)
+
+    turnstile.then = ask
+    ticket.give_up()
+    assert isinstance(leaving.exception(30), Cancelled)
+    store.may_end.set()
+    assert late[0].result(30) == [(2,)]
+
+
 def test_nothing_is_left_behind_by_one_who_has_gone_before_asking(store: Slow) -> None:
     shelf, ticket = Shelf(MOST), Ticket()
     ticket.give_up()

@@ -1,8 +1,11 @@
 """A question that was given up stops, its handle is never used again, and nobody else is stopped with it."""
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from tests.waiting import until
 from usagedeck.errors import Cancelled, TooBusy
 from usagedeck.settings import Settings
 from usagedeck.sql import Statement
+from usagedeck.store import clickhouse
 from usagedeck.store.clickhouse import Store
 from usagedeck.store.ticket import Ticket
 
@@ -37,6 +41,15 @@ def running(store: Store) -> int:
     """Questions in the engine, besides this one."""
     text = "SELECT count() FROM system.processes WHERE query NOT LIKE '%system.processes%'"
     return int(store._writer.query(text).result_rows[0][0])
+
+
+def give_up_during(store: Store, ticket: Ticket) -> threading.Thread:
+    """Returns when the engine is being told."""
+    killer = threading.Thread(target=ticket.give_up)
+    killer.start()
+    until(lambda: ticket.given_up and not ticket._stops)
+    until(lambda: store._kill_lock.locked() or not killer.is_alive())
+    return killer
 
 
 def caught(asked: "Future[Any]") -> BaseException | None:
@@ -92,14 +105,52 @@ def test_a_question_that_is_given_up_leaves_the_engine(store: Store, pool: Threa
 def test_a_handle_whose_question_was_given_up_is_never_used_again(store: Store) -> None:
     """Even when the question had ended by itself: the engine may still be told to stop what runs on it."""
     ticket = Ticket()
-    with store._reader(ticket) as client:
-        killer = threading.Thread(target=ticket.give_up)
-        killer.start()
-        until(lambda: ticket.given_up and not ticket._stops)
-        until(lambda: store._kill_lock.locked() or not killer.is_alive())
+    with pytest.raises(Cancelled), store._reader(ticket) as client:
+        killer = give_up_during(store, ticket)
     killer.join()
     with store._reader() as another:
         assert another is not client
+
+
+@pytest.mark.parametrize("way", ["run", "stream"])
+def test_what_the_engine_answers_to_a_question_that_was_given_up_is_not_its_answer(
+    store: Store, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Stopped just before its first row, a question ends in the engine as if there were no rows."""
+    ticket, killers = Ticket(), []
+
+    def nothing(client: Any, statement: Statement) -> Iterator[Any]:
+        killers.append(give_up_during(store, ticket))
+        yield from ()
+
+    monkeypatch.setattr(clickhouse, "_blocks", nothing)
+    with pytest.raises(Cancelled):
+        list(getattr(store, way)(question(1), ticket))
+    killers[0].join()
+
+
+@pytest.mark.promise
+def test_a_question_is_answered_wholly_or_not_at_all(store: Store, torture: bool) -> None:
+    """Given up at any moment: while it is read, between its parts, just before its first row."""
+    rows = "SELECT number % 40 AS a, number % 30 AS b, toDecimal64(number, 6) AS x FROM numbers_mt(1500000)"
+    first = "SELECT a FROM t GROUP BY a ORDER BY sum(x) DESC LIMIT 8"
+    text = f"WITH t AS ({rows}) SELECT b, if(a IN ({first}), a, 99) AS k, sum(x) FROM t GROUP BY b, k ORDER BY b, k"
+    statement, dice = Statement(text, {}, ("b", "k", "x")), Random(7)
+    started = time.monotonic()
+    expected = store.run(statement)
+    usual, ended = time.monotonic() - started, Counter[bool]()
+    for _ in range(3000 if torture else 30):
+        ticket = Ticket()
+        timer = threading.Timer(dice.random() * usual, ticket.give_up)
+        timer.start()
+        try:
+            found = store.run(statement, ticket)
+            assert found == expected
+            ended[True] += 1
+        except Cancelled:
+            ended[False] += 1
+        timer.join()
+    assert ended[False], ended
 
 
 def test_others_are_not_stopped_along(store: Store, pool: ThreadPoolExecutor) -> None:

@@ -23,7 +23,7 @@ _LARGEST = 8
 
 
 class Runs(Protocol):
-    """The part of the store that answers need."""
+    """The part of the store that answers need. What is given up raises `Cancelled`: rows that come back are all there are."""
 
     def run(self, statement: Statement, ticket: Ticket | None = None) -> list[Row]: ...
 
@@ -34,6 +34,7 @@ class Runs(Protocol):
 class _Run:
     """A question being worked on."""
 
+    key: Hashable
     moment: int
     """How many writes there were when it began."""
     ticket: Ticket = field(default_factory=Ticket)
@@ -120,15 +121,15 @@ class Answers:
                 if found is not None:
                     return found
                 run = shelf.running.get(key)
-                joins = run is not None and not run.ticket.given_up and not shelf.changes.since(run.moment, span)
+                joins = run is not None and not shelf.changes.since(run.moment, span)
                 if run is None or not joins:
-                    run = shelf.running[key] = _Run(shelf.changes.now())
+                    run = shelf.running[key] = _Run(key, shelf.changes.now())
                 run.waiting.append(asker.woken)
                 asker.run = run
             if joins:
                 asker.woken.wait()
             else:
-                self._work(statement, key, run)
+                self._work(statement, run)
         if ticket.given_up:
             raise gone()
         if run.error is not None:
@@ -139,27 +140,33 @@ class Answers:
         """The rows of an answer as they come; for downloads of any length. They are not shared."""
         return self.store.stream(statement, self.ticket)
 
-    def _work(self, statement: Statement, key: Hashable, run: _Run) -> None:
+    def _work(self, statement: Statement, run: _Run) -> None:
         """Never raises: the error is for everybody who waits."""
         try:
             run.rows = self.store.run(statement, run.ticket)
-            self.shelf.keep(key, run.moment, run.rows)
+            self.shelf.keep(run.key, run.moment, run.rows)
         except BaseException as error:  # noqa: BLE001 - everybody who waits raises it again, this thread among them
             run.error = error
         with self.shelf.lock:
-            if self.shelf.running.get(key) is run:
-                del self.shelf.running[key]
+            self._retire(run)
             for woken in run.waiting:
                 woken.set()
 
+    def _retire(self, run: _Run) -> None:
+        """Nobody joins it any more; called with the lock held."""
+        if self.shelf.running.get(run.key) is run:
+            del self.shelf.running[run.key]
+
     def _leave(self, asker: _Asker) -> None:
-        """The last one to leave stops the work."""
+        """The last one to leave stops the work, and from that moment nobody joins it."""
         with self.shelf.lock:
             run = asker.run
             if run is None or asker.woken not in run.waiting:
                 return
             run.waiting.remove(asker.woken)
             last = not run.waiting
+            if last:
+                self._retire(run)
         asker.woken.set()
         if last:
             run.ticket.give_up()

@@ -28,7 +28,7 @@ from usagedeck.sql import Bound, Statement
 from usagedeck.store import memory, schema
 from usagedeck.store.complaints import explain, explain_write
 from usagedeck.store.places import Places, Work
-from usagedeck.store.ticket import Ticket
+from usagedeck.store.ticket import Ticket, gone
 from usagedeck.table import Row
 
 log = logging.getLogger(__name__)
@@ -159,18 +159,27 @@ class Store:
                 reader = self._idle.get_nowait()
             except queue.Empty:
                 reader = self._open_reader(self._settings.query_seconds)
-            work = Work()
             try:
-                with ticket.working(lambda: self._kill(reader, work)):
+                with self._stoppable(reader, ticket):
                     yield reader.client
             except BaseException:
-                work.end()
                 reader.client.close()
                 raise
-            if work.end():
-                self._idle.put(reader)
-            else:
-                reader.client.close()
+            self._idle.put(reader)
+
+    @contextmanager
+    def _stoppable(self, reader: "_Reader", ticket: Ticket) -> Iterator[None]:
+        """Around a question on a handle: it is stopped when the ticket is given up, and ends in `Cancelled` then, whatever the
+        engine says. A question that is stopped just before its first row ends without an error in the engine, as if there
+        were no rows."""
+        work = Work()
+        try:
+            with ticket.working(lambda: self._kill(reader, work)):
+                yield
+        finally:
+            whole = work.end()
+        if not whole:
+            raise gone()
 
     def _kill(self, reader: "_Reader", work: "Work") -> None:
         """Stop what runs on a handle: again and again until it has ended, since it may be about to begin."""
@@ -204,13 +213,12 @@ class Store:
         if not self._exports.acquire(timeout=1):
             raise TooBusy("Too many downloads are under way; try again in a moment.", retry_after=5)
         try:
-            reader, work = self._open_reader(self._settings.export_seconds, max_threads="1"), Work()
+            reader = self._open_reader(self._settings.export_seconds, max_threads="1")
             try:
-                with (ticket or Ticket()).working(lambda: self._kill(reader, work)):
+                with self._stoppable(reader, ticket or Ticket()):
                     for block in _blocks(reader.client, statement):
                         yield from block
             finally:
-                work.end()
                 reader.client.close()
         finally:
             self._exports.release()
