@@ -6,7 +6,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
 
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+    "resultTypes": ["violations"],
+}
 VIEWS = {
     "usage": "by=api_key_id",
     "usage as a table": "view=table&g=week&by=model",

@@ -81,7 +81,7 @@ def test_while_events_arrive_on_several_connections(folder: Path, torture: bool)
     key = with_workspace(folder)
     ledger = Ledger(random.Random(1))
     seen: set[str] = set()
-    for _ in range(50 if torture else 5):
+    for _ in range(50 if torture else 3):
         with server(folder) as (found, url):
             with keyed(url, key) as client:
                 there = reconcile(client, ledger)
@@ -161,7 +161,7 @@ def test_while_rollups_are_sealed(folder: Path, torture: bool) -> None:
     key = with_workspace(folder)
     ledger = Ledger(random.Random(5))
     sealed = 0
-    for _ in range(50 if torture else 5):
+    for _ in range(50 if torture else 3):
         with server(folder, constants=RESTLESS) as (found, url):
             with keyed(url, key) as client:
                 reconcile(client, ledger)
@@ -203,7 +203,7 @@ def test_during_an_import_into_a_stopped_server(folder: Path, tmp_path: Path, to
     words = ("import", *files, "-w", "ws", "--data-dir", str(folder), "--json")
     settings = Settings(data_dir=folder, min_free_bytes=0)
     known, before = set(events), 0
-    for _ in range(50 if torture else 5):
+    for _ in range(50 if torture else 3):
         with process(*words, errors=tmp_path / "errors", settings={"min_free_bytes": 0}) as found:
             pause(dice, 1.5)
             found.kill()
@@ -258,7 +258,7 @@ def test_while_an_older_store_is_brought_up_to_date(folder: Path, torture: bool)
         for _ in range(5):
             ledger.deliver(client, ledger.next())
         assert found.stop() == 0
-    for _ in range(50 if torture else 5):
+    for _ in range(50 if torture else 3):
         made_older(folder)
         words = ("serve", "--json", "--port", "0", "--data-dir", str(folder))
         with process(*words, errors=folder.with_name("errors"), settings={"min_free_bytes": 0}, constants=RESTLESS) as found:
@@ -289,7 +289,7 @@ def test_during_the_first_start(tmp_path: Path, torture: bool) -> None:
     with server(whole) as (found, _):
         most = paths(whole)
         assert found.stop() == 0
-    for number in range(50 if torture else 5):
+    for number in range(50 if torture else 3):
         folder = tmp_path / f"data{number}"
         for _ in range(dice.randrange(1, 4)):
             words = ("serve", "--json", "--port", "0", "--data-dir", str(folder))

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.exchanging import collecting, sent, with_body
 from tests.house import House, StillClock, build_house, keyed, served
 from tests.store.test_expiry import unsealed
 from tests.test_columnar import file, imported
@@ -363,6 +364,16 @@ def test_what_has_expired_goes_too(deck: Deck, clock: StillClock) -> None:
     deck.eraser.look()
     assert erase(house, Label.USER, ZED)["left"] == NOTHING_LEFT
     assert count(deck, "requests", f"user_id = '{GONE}' AND time < {old}") > 0
+
+
+def test_bodies_of_all_days_go_at_once(house: House, clock: StillClock) -> None:
+    """The engine looks at every part of the table for each statement, and every day has one at least."""
+    keeps, days = collecting(house), range(12)
+    keeps.send([with_body(f"r{n}", user_id=ZED, time=clock.now - n * DAY) for n in days])
+    keeps.send([with_body(f"s{n}", time=clock.now - n * DAY) for n in days])
+    assert erase(keeps, Label.USER, ZED)["found"]["exchanges"] == len(days)
+    assert count(keeps.deck, "system.mutations", "table = 'exchanges'") == 1
+    assert [sent(keeps, f"s{n}").body for n in days] == ["hello"] * len(days)
 
 
 # --- whoever comes back ---------------------------------------------------------------------------------------------

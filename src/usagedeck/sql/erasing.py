@@ -78,18 +78,18 @@ def blank(subject: Subject, gone: Gone, events: Sequence[tuple[int, str]], step:
 
 def exchanges_of(gone: Gone) -> Statement:
     """The headers and bodies of events that are to be blanked, by their places in the order of arrival, whether the events are
-    there or not: `partition`, `version`."""
+    there or not: `version`, in order."""
     bind = Binder()
     whose = f"workspace_id = {bind(gone.workspace_id, 'String')}"
     concerned = f"({carries(Beside.EXCHANGES, gone, bind)}) OR {_caused(whose, gone, bind)}"
-    text = f"SELECT _partition_id, version FROM {Beside.EXCHANGES} WHERE {whose} AND ({concerned}) ORDER BY 1, 2"
-    return Statement(text, bind.values, ("partition", "version"))
+    text = f"SELECT version FROM {Beside.EXCHANGES} WHERE {whose} AND ({concerned}) ORDER BY version"
+    return Statement(text, bind.values, ("version",))
 
 
-def remove_exchanges(workspace_id: str, partition: str, versions: Sequence[int]) -> Statement:
+def remove_exchanges(workspace_id: str, versions: Sequence[int]) -> Statement:
     """DELETE of those at these places. The text stays on the disk for a while and says nothing of whose they were."""
     text = (
-        f"ALTER TABLE {Beside.EXCHANGES} DELETE IN PARTITION ID '{int(partition)}' WHERE workspace_id = {{w:String}} "
+        f"ALTER TABLE {Beside.EXCHANGES} DELETE WHERE workspace_id = {{w:String}} "
         "AND version IN {versions:Array(UInt64)} SETTINGS mutations_sync = 1"
     )
     return Statement(text, {"w": workspace_id, "versions": list(versions)}, ())

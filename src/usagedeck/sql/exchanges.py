@@ -48,7 +48,7 @@ def exchange_days(arrived: Arrivals) -> Statement:
 
 
 def orphans(subject: Subject, day: int, arrived: Arrivals) -> Statement:
-    """The exchanges of a day that arrived then and have no event: `workspace_id`, `partition`, `version`."""
+    """The exchanges of a day that arrived then and have no event: `workspace_id`, `version`."""
     bind = Binder()
     within = _within((day, day + DAY), bind)
     mine = f"subject = {bind(subject.value, 'String')} AND {within} AND {_arrived(arrived, bind)}"
@@ -57,11 +57,8 @@ def orphans(subject: Subject, day: int, arrived: Arrivals) -> Statement:
         f"SELECT {identity} FROM {subject} WHERE {within} "
         f"AND ({identity}) IN (SELECT {identity} FROM {Beside.EXCHANGES} WHERE {mine})"
     )
-    text = (
-        f"SELECT workspace_id, _partition_id, version FROM {Beside.EXCHANGES} WHERE {mine} AND ({identity}) NOT IN ({events}) "
-        "ORDER BY ALL"
-    )
-    return Statement(text, bind.values, ("workspace_id", "partition", "version"))
+    text = f"SELECT workspace_id, version FROM {Beside.EXCHANGES} WHERE {mine} AND ({identity}) NOT IN ({events}) ORDER BY ALL"
+    return Statement(text, bind.values, ("workspace_id", "version"))
 
 
 def count_exchanges(subject: Subject, stretch: Stretch, scope: Scope, *, arrived: Arrivals, cleared: int, step: int) -> Statement:

@@ -53,9 +53,12 @@ def of_question(settings: Settings) -> int:
     return min(settings.query_memory, of_engine(settings) * 3 // 4 // side_by_side)
 
 
-_WAITING_ROOM = "8"
-"""Places for background work per thread that does it. With the engine's own 2, on two cores, a deletion of milliseconds waits
-for seconds until it is begun; the number of threads, so what merging takes from others, stays the same."""
+_WAITING_ROOM = "32"
+"""Places for background work per thread that does it. A deletion takes one for every part of its table, and where there is none
+it waits for seconds until it is begun; the number of threads, so what merging takes from others, stays the same."""
+
+_TURNS = "shortest_task_first"
+"""Who is worked on of those that have a place. In turns, all of them would be under way at once, each with its memory."""
 
 
 def engine_options(settings: Settings) -> dict[str, str]:
@@ -64,6 +67,7 @@ def engine_options(settings: Settings) -> dict[str, str]:
     return {
         "max_server_memory_usage": str(of_engine(settings)),
         "background_merges_mutations_concurrency_ratio": _WAITING_ROOM,
+        "background_merges_mutations_scheduling_policy": _TURNS,
         "mark_cache_size": cache,
         "index_mark_cache_size": cache,
         "primary_index_cache_size": cache,

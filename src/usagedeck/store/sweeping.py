@@ -79,12 +79,12 @@ class Sweeper:
         days = self._store.examine(exchange_days(arrived))
         for subject, day in days:
             rows = self._store.examine(orphans(Subject(subject), int(day), arrived))
-            for (workspace, partition), group in groupby(rows, lambda row: (str(row[0]), str(row[1]))):
-                versions = [int(row[2]) for row in group]
+            for workspace, group in groupby(rows, lambda row: str(row[0])):
+                versions = [int(row[1]) for row in group]
                 for at in range(0, len(versions), AT_ONCE):
                     if self._rounds.stopping:
                         return removed
-                    self._store.execute(remove_exchanges(workspace, partition, versions[at : at + AT_ONCE]))
+                    self._store.execute(remove_exchanges(workspace, versions[at : at + AT_ONCE]))
                 removed += len(versions)
         if days:
             self._between(lambda: self._remember(until)).result()
